@@ -1,0 +1,16 @@
+"""The Django app of the project itself: it loads Celery and the system checks."""
+
+from __future__ import annotations
+
+from django.apps import AppConfig
+
+
+class CircuitOSConfig(AppConfig):
+    name = "circuitos"
+    label = "circuitos"
+    verbose_name = "CircuitOS"
+
+    def ready(self) -> None:
+        from circuitos import celery
+
+        celery.app.set_default()

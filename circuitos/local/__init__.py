@@ -1,0 +1,1 @@
+"""The embedded servers and the process supervision behind `up` and `serve`."""

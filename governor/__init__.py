@@ -1,0 +1,1 @@
+"""May it run, and what may it do: limits, jail, broker, egress."""

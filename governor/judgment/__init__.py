@@ -1,0 +1,1 @@
+"""The Judgment Protocol: masking now, the 17 levels later."""

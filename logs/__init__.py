@@ -1,0 +1,1 @@
+"""What happened: traces, search, retention."""

@@ -1,0 +1,1 @@
+"""For whom: tenants, their connections, members and secrets."""

@@ -1,0 +1,152 @@
+"""Tenants: customer accounts, their plan, CRM connections, members and tokens. All in the public schema."""
+
+from __future__ import annotations
+
+import secrets as random
+import uuid
+from typing import Any
+
+from django.conf import settings
+from django.db import models
+from django_tenants.models import DomainMixin, TenantMixin
+
+from tenants.choices import CRM, Role, TenantStatus
+
+
+class Tier(models.Model):
+    """A plan. Tiers are rows, asked through ``governor``; no code compares their names."""
+
+    slug = models.SlugField(primary_key=True, max_length=40)
+    name = models.CharField(max_length=80)
+    executions_per_day = models.PositiveIntegerField()
+    api_calls_per_day = models.PositiveIntegerField()
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Tenant(TenantMixin):  # type: ignore[misc]  # django-tenants ships no types
+    """A customer account with a schema of its own."""
+
+    auto_create_schema = False  # tenants.provision creates it, with progress and clean-up
+    auto_drop_schema = False
+
+    code = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    slug = models.SlugField(max_length=40, unique=True)
+    name = models.CharField(max_length=120)
+    tier = models.ForeignKey(Tier, models.PROTECT, related_name="tenants")
+    status = models.CharField(max_length=10, choices=TenantStatus, default=TenantStatus.ACTIVE)
+    timezone = models.CharField(max_length=64, default="UTC")
+    # Business facts and agent settings: latitude, longitude, industry, field_map, lpr, ….
+    settings = models.JSONField(default=dict, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Domain(DomainMixin):  # type: ignore[misc]
+    """A host name that leads to a tenant's portal."""
+
+    def __str__(self) -> str:
+        return str(self.domain)
+
+
+class Membership(models.Model):
+    """A person's role in a tenant."""
+
+    tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="memberships")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="memberships")
+    role = models.CharField(max_length=10, choices=Role, default=Role.MEMBER)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "user"], name="tenants_membership_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user} in {self.tenant}"
+
+
+def new_key() -> str:
+    """An unguessable public key (192 bits) for a webhook address."""
+    return random.token_urlsafe(24)
+
+
+class Connection(models.Model):
+    """A CRM account a tenant linked: the address its webhooks come to, and what proves them."""
+
+    code = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="connections")
+    crm = models.CharField(max_length=20, choices=CRM)
+    name = models.CharField(max_length=120, blank=True)
+    key = models.CharField(max_length=64, unique=True, default=new_key, editable=False)
+    # The CRM's own id of the account (locationId, portalId); "" = not bound to one.
+    account_id = models.CharField(max_length=120, blank=True)
+    # Sealed by tenants.secrets: newest signing secret first, the others until their overlap ends.
+    sealed_secrets = models.BinaryField(null=True, editable=False)
+    # Public keys (base64 SPKI) that replace the CRM's published ones; empty = the published ones.
+    public_keys = models.JSONField(default=list, blank=True)
+    is_active = models.BooleanField(default=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    last_event_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    class Meta:
+        indexes = [
+            # POST /hooks/app/<crm>/ finds the connection by the account in the signed body.
+            models.Index(fields=["crm", "account_id"], name="tenants_connection_account"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name or f"{self.get_crm_display()} {self.account_id}"
+
+
+class ApiKey(models.Model):
+    """A token for the REST API. Only its hash is stored."""
+
+    code = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    # None = an operator's token: it sees all tenants.
+    tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="api_keys", null=True, blank=True)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, null=True, blank=True)
+    name = models.CharField(max_length=120)
+    prefix = models.CharField(max_length=12)
+    digest = models.CharField(max_length=64, unique=True)  # SHA-256 of the token, hex
+    created_at = models.DateTimeField(auto_now_add=True)
+    last_used_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.prefix}…)"
+
+
+class Secret(models.Model):
+    """A named secret that the broker puts into a callout as ``{{secret:NAME}}``; scripts never see it."""
+
+    tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="secrets", null=True, blank=True)
+    name = models.CharField(max_length=80)
+    sealed = models.BinaryField(editable=False)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "name"], name="tenants_secret_once", nulls_distinct=False),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class AuditEvent(models.Model):
+    """Who did what, append-only; each row carries the hash of the one before it."""
+
+    at = models.DateTimeField()
+    tenant = models.ForeignKey(Tenant, models.SET_NULL, null=True, blank=True, db_constraint=False)
+    actor = models.CharField(max_length=150)
+    verb = models.CharField(max_length=80)
+    target = models.CharField(max_length=200)
+    data: models.JSONField[dict[str, Any]] = models.JSONField(default=dict)
+    previous = models.CharField(max_length=64)
+    digest = models.CharField(max_length=64, unique=True)
+
+    def __str__(self) -> str:
+        return f"{self.actor} {self.verb} {self.target}"

@@ -1,0 +1,56 @@
+"""The scope: which tenant's rows the running code may see. No tenant in scope, no rows."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
+
+from django.db import models
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+EVERY = object()
+_scope: ContextVar[object] = ContextVar("tenant_scope", default=None)
+
+
+class NoTenant(Exception):
+    """Rows of a tenant were asked for with no tenant in scope."""
+
+
+@contextmanager
+def tenant_scope(tenant_id: int) -> Iterator[None]:
+    """See one tenant's rows; on leaving, also by an error, the previous scope stands again."""
+    token = _scope.set(int(tenant_id))
+    try:
+        yield
+    finally:
+        _scope.reset(token)
+
+
+@contextmanager
+def every_tenant() -> Iterator[None]:
+    """See all rows: for operators and for the engine, which work across tenants."""
+    token = _scope.set(EVERY)
+    try:
+        yield
+    finally:
+        _scope.reset(token)
+
+
+def current_tenant_id() -> int | None:
+    """The tenant in scope; None when every tenant is. Raises ``NoTenant`` without a scope."""
+    scope = _scope.get()
+    if scope is None:
+        raise NoTenant("No tenant is in scope; use tenant_scope() or every_tenant().")
+    return scope if isinstance(scope, int) else None
+
+
+class TenantManager(models.Manager[Any]):
+    """A manager that filters by the tenant in scope, and raises ``NoTenant`` when there is none."""
+
+    def get_queryset(self) -> models.QuerySet[Any]:
+        tenant_id = current_tenant_id()
+        queryset = super().get_queryset()
+        return queryset if tenant_id is None else queryset.filter(tenant_id=tenant_id)

@@ -1,0 +1,1 @@
+"""What runs: webhooks in, lanes, triggers, replay, releases."""

@@ -1,0 +1,68 @@
+"""Where an event or an execution stands."""
+
+from __future__ import annotations
+
+from django.db.models import TextChoices
+
+
+class EventStatus(TextChoices):
+    """Where an event stands. Terminal states are never left; a replay is a new execution."""
+
+    QUEUED = "queued", "Queued"  # stored, waiting for a worker (parked when its lane is)
+    RUNNING = "running", "Running"  # claimed by a worker
+    QUARANTINED = "quarantined", "Quarantined"  # signed and well-formed, but it does not fit
+    SUCCEEDED = "succeeded", "Succeeded"  # every trigger returned
+    FAILED = "failed", "Failed"  # a dead letter: a trigger failed on it for good
+    SKIPPED = "skipped", "Skipped"  # no trigger, an echo, stale, or skipped by the script
+
+
+LIVE_EVENT_STATUSES = frozenset({EventStatus.QUEUED, EventStatus.RUNNING})
+
+
+class ExecutionStatus(TextChoices):
+    """Where an execution stands."""
+
+    QUEUED = "queued", "Queued"  # claimed, its turn has not come
+    RUNNING = "running", "Running"  # in the jail
+    SUCCEEDED = "succeeded", "Succeeded"  # every record succeeded (maybe with errors the script caught)
+    PARTIAL = "partial", "Partial"  # some records failed, the others are committed
+    FAILED = "failed", "Failed"  # nothing was committed
+    BISECTED = "bisected", "Bisected"  # split in two; the halves tell the outcome
+    CANCELLED = "cancelled", "Cancelled"  # stopped before it ran
+
+
+FINISHED = frozenset(ExecutionStatus) - {ExecutionStatus.QUEUED, ExecutionStatus.RUNNING}
+
+
+class Operation(TextChoices):
+    """What happened to the record."""
+
+    INSERT = "insert", "Insert"
+    UPDATE = "update", "Update"
+    DELETE = "delete", "Delete"
+    UNDELETE = "undelete", "Undelete"
+    MERGE = "merge", "Merge"
+
+
+class Mode(TextChoices):
+    """What the broker does with a script's requests."""
+
+    LIVE = "live", "Live"  # effects happen
+    DRY = "dry", "Dry"  # reads happen, writes are recorded, not made
+    RECORDED = "recorded", "Recorded"  # answers come from the earlier journal
+
+
+class Skip(TextChoices):
+    """Why an event was skipped."""
+
+    NO_TRIGGER = "no-trigger", "No trigger wants it"
+    ECHO = "echo", "An echo of our own write"
+    STALE = "stale", "Older than what we hold"
+    SCRIPT = "script", "The script skipped it"
+
+
+class LaneKind(TextChoices):
+    """Which traffic a lane carries; a replay never stands in live traffic's way."""
+
+    LIVE = "live", "Live"
+    REPLAY = "replay", "Replay"

@@ -1,0 +1,20 @@
+"""Events, lanes, executions and trigger configuration. All in the public schema, tenant first."""
+
+from __future__ import annotations
+
+from triggers.models.config import TriggerConfig
+from triggers.models.event import Dedup, Event, LiveEvent, RefusedDelivery
+from triggers.models.execution import Execution
+from triggers.models.lane import Lane
+from triggers.models.outbox import OutboxWrite
+
+__all__ = [
+    "Dedup",
+    "Event",
+    "Execution",
+    "Lane",
+    "LiveEvent",
+    "OutboxWrite",
+    "RefusedDelivery",
+    "TriggerConfig",
+]

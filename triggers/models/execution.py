@@ -1,0 +1,85 @@
+"""Executions: one trigger over one claimed batch."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
+from django.db import models
+
+from tenants.models import Tenant
+from tenants.scope import TenantManager
+from triggers.choices import ExecutionStatus, Mode, Operation
+from triggers.models.lane import Lane
+
+
+class Execution(models.Model):
+    """One trigger over one batch. Its members never change: a retry runs exactly those."""
+
+    id = models.BigAutoField(primary_key=True)
+    code = models.UUIDField(default=uuid.uuid4, unique=True)
+    tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="+", db_index=False)
+    lane = models.ForeignKey(Lane, models.SET_NULL, related_name="+", null=True, db_index=False)
+    trigger = models.CharField(max_length=120)
+    object = models.CharField(max_length=60)
+    operation = models.CharField(max_length=10, choices=Operation)
+    release = models.CharField(max_length=60)
+    mode = models.CharField(max_length=10, choices=Mode, default=Mode.LIVE)
+    status = models.CharField(max_length=10, choices=ExecutionStatus, default=ExecutionStatus.QUEUED)
+    with_errors = models.BooleanField(default=False)  # succeeded, but the script logged an error
+    error_code = models.CharField(max_length=60, default="")
+    error_detail = models.TextField(default="")
+    limit_name = models.CharField(max_length=40, default="")
+    attempts = models.SmallIntegerField(default=0)
+    # The first execution of this work: retries and halves share its journal and reuse its answers.
+    root = models.UUIDField()
+    parent = models.ForeignKey("self", models.SET_NULL, related_name="children", null=True, db_index=False)
+    replay_of = models.ForeignKey("self", models.SET_NULL, related_name="replays", null=True, db_index=False)
+    event_ids = ArrayField(models.BigIntegerField(), default=list)
+    event_codes = ArrayField(models.UUIDField(), default=list)
+    record_ids = ArrayField(models.CharField(max_length=200), default=list)
+    # Keyed hashes of the e-mail addresses and phone numbers of its records, for search (logs.search).
+    terms = ArrayField(models.CharField(max_length=32), default=list)
+    size = models.IntegerField()
+    ok = models.IntegerField(default=0)
+    failed = models.IntegerField(default=0)
+    skipped = models.IntegerField(default=0)
+    depth = models.SmallIntegerField(default=0)
+    seed = models.BigIntegerField(default=0)
+    now = models.DateTimeField()  # context.now, kept for replays
+    created_at = models.DateTimeField()
+    started_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+    wall_ms = models.IntegerField(null=True)
+    cpu_ms = models.IntegerField(null=True)
+    # {"api_calls": [used, max], …}
+    usage = models.JSONField(default=dict)
+
+    objects = TenantManager()
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["tenant", "-id"], name="triggers_execution_recent"),
+            models.Index(fields=["tenant", "trigger", "-id"], name="triggers_execution_trigger"),
+            models.Index(
+                fields=["tenant", "status", "-id"],
+                name="triggers_execution_trouble",
+                condition=~models.Q(status=ExecutionStatus.SUCCEEDED),
+            ),
+            # For lanes.claim(): what a dead worker left unfinished.
+            models.Index(
+                fields=["lane"],
+                name="triggers_execution_open",
+                condition=models.Q(status__in=[ExecutionStatus.QUEUED, ExecutionStatus.RUNNING]),
+            ),
+            models.Index(
+                fields=["replay_of"], name="triggers_execution_replays", condition=models.Q(replay_of__isnull=False)
+            ),
+            models.Index(fields=["parent"], name="triggers_execution_halves", condition=models.Q(parent__isnull=False)),
+            GinIndex(fields=["record_ids"], name="triggers_execution_records"),
+            GinIndex(fields=["terms"], name="triggers_execution_terms"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.trigger} {self.code}"
