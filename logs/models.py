@@ -22,7 +22,7 @@ class Trace(models.Model):
     judgments = models.JSONField()
     outcomes = models.JSONField()  # record id -> [status, reason]
     error = models.JSONField(null=True)
-    is_cut = models.BooleanField(default=False)  # something did not fit and was left out, and says so in place
+    is_cut = models.BooleanField(default=False)  # something was left out, and says so in place
     expires_on = models.DateField()
 
     objects = TenantManager()
