@@ -28,5 +28,6 @@ class Command(BaseCommand):
             self.stdout.write("Another process is at it; nothing done.")
         else:
             self.stdout.write(
-                f"{len(report.made)} made, {len(report.dropped)} dropped, {report.moved} rows moved into their day."
+                f"{len(report.made)} made, {len(report.dropped)} dropped, "
+                f"{report.moved} rows moved into their day."
             )
