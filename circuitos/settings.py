@@ -47,6 +47,8 @@ TENANT_MODEL = "tenants.Tenant"
 TENANT_DOMAIN_MODEL = "tenants.Domain"
 DATABASE_ROUTERS = ["django_tenants.routers.TenantSyncRouter"]
 PUBLIC_SCHEMA_NAME = "public"
+# SET search_path once a connection, not once a query; django-tenants sets it again after a rollback.
+TENANT_LIMIT_SET_CALLS = True
 
 DATABASES = {
     "default": {

@@ -129,7 +129,9 @@ class Secret(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["tenant", "name"], name="tenants_secret_once", nulls_distinct=False),
+            models.UniqueConstraint(
+                fields=["tenant", "name"], name="tenants_secret_once", nulls_distinct=False
+            ),
         ]
 
     def __str__(self) -> str:

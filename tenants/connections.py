@@ -1,0 +1,105 @@
+"""Connections: linking a CRM account, and the signing secrets that prove its webhooks, with overlap on rotation."""
+
+from __future__ import annotations
+
+import base64
+import json
+import secrets as random
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, TypedDict
+
+from django.db import transaction
+
+from tenants.choices import CRM
+from tenants.errors import CodedError
+from tenants.models import Connection, Tenant
+from tenants.secrets import seal, unseal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+OVERLAP = timedelta(hours=24)
+
+
+class BadConnection(CodedError):
+    """The description of a connection does not hold."""
+
+    code = "tenants.bad-connection"
+
+
+class _Entry(TypedDict):
+    secret: str
+    until: str | None  # ISO time; None = the newest, no end
+
+
+def connect(
+    *,
+    tenant: Tenant,
+    crm: str,
+    account_id: str = "",
+    secrets: Iterable[str] = (),
+    public_keys: Iterable[str] = (),
+    name: str = "",
+) -> Connection:
+    """Link a CRM account to a tenant. ``secrets`` stand newest first and do not expire by themselves."""
+    if crm not in CRM.values:
+        raise BadConnection(f"There is no CRM {crm!r}; there are: {', '.join(CRM.values)}.")
+    connection = Connection(
+        tenant=tenant, crm=crm, account_id=str(account_id), public_keys=list(public_keys), name=name
+    )
+    _store(connection, [{"secret": secret, "until": None} for secret in secrets])
+    connection.save(force_insert=True)
+    return connection
+
+
+def signing_secrets(connection: Connection, *, at: datetime) -> list[str]:
+    """The secrets that verify now, newest first; those whose overlap ended are dropped."""
+    return [
+        entry["secret"]
+        for entry in _load(connection)
+        if entry["until"] is None or datetime.fromisoformat(entry["until"]) > at
+    ]
+
+
+def rotate_secret(
+    *, connection: Connection, new: str | None = None, overlap: timedelta = OVERLAP, at: datetime
+) -> str:
+    """Put a new signing secret in front; the others still verify for ``overlap``. Returns the new one."""
+    secret = new or new_secret(connection.crm)
+    until = at + overlap
+    with transaction.atomic():
+        # Two rotations at once must not lose one another's secret.
+        locked = Connection.objects.select_for_update().get(pk=connection.pk)
+        kept: list[_Entry] = []
+        for entry in _load(locked):
+            end = datetime.fromisoformat(entry["until"]) if entry["until"] else until
+            if end > at and entry["secret"] != secret:
+                kept.append({"secret": entry["secret"], "until": min(end, until).isoformat()})
+        _store(locked, [{"secret": secret, "until": None}, *kept])
+        locked.save(update_fields=["sealed_secrets"])
+    connection.sealed_secrets = locked.sealed_secrets
+    return secret
+
+
+def new_secret(crm: str) -> str:
+    """A random signing secret in the form its scheme writes it."""
+    if crm == CRM.STANDARD:
+        return "whsec_" + base64.b64encode(random.token_bytes(32)).decode()
+    return random.token_urlsafe(32)
+
+
+def _context(connection: Connection) -> str:
+    return f"connection:{connection.tenant_id}:{connection.code}"
+
+
+def _load(connection: Connection) -> list[_Entry]:
+    if connection.sealed_secrets is None:
+        return []
+    entries: list[_Entry] = json.loads(unseal(connection.sealed_secrets, context=_context(connection)))
+    return entries
+
+
+def _store(connection: Connection, entries: list[_Entry]) -> None:
+    connection.sealed_secrets = (
+        seal(json.dumps(entries).encode(), context=_context(connection)) if entries else None
+    )
