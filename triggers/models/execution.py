@@ -32,6 +32,8 @@ class Execution(models.Model):
     error_detail = models.TextField(default="")
     limit_name = models.CharField(max_length=40, default="")
     attempts = models.SmallIntegerField(default=0)
+    next_attempt_at = models.DateTimeField(null=True)  # a retry waits until then, with exactly its members
+    losses = models.SmallIntegerField(default=0)  # how often the worker that ran it died
     # The first execution of this work: retries and halves share its journal and reuse its answers.
     root = models.UUIDField()
     parent = models.ForeignKey("self", models.SET_NULL, related_name="children", null=True, db_index=False)
