@@ -103,6 +103,15 @@ def database(url: str) -> dict[str, object]:
     }
 
 
+def celery_broker(url: str) -> str:
+    """Celery's spelling of a Redis address: redis-py says ``unix://``, kombu ``redis+socket://``."""
+    parts = urlsplit(url)
+    if parts.scheme != "unix":
+        return url
+    number = parse_qs(parts.query).get("db", ["0"])[-1]
+    return f"redis+socket://{parts.path}?virtual_host={number}"
+
+
 def _flag(environ: Mapping[str, str], name: str, *, default: bool) -> bool:
     value = environ.get(name, "").strip().lower()
     if value in {"1", "true", "yes", "on"}:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import django_stubs_ext
 
-from circuitos.env import BASE_DIR, database, env
+from circuitos.env import BASE_DIR, celery_broker, database, env
 
 django_stubs_ext.monkeypatch()
 
@@ -134,7 +134,7 @@ SPECTACULAR_SETTINGS = {
 }
 
 # Celery carries bells only: early ack, no result, no retry, nothing true in it.
-CELERY_BROKER_URL = ENV.redis_url or "redis://127.0.0.1:6379/0"
+CELERY_BROKER_URL = celery_broker(ENV.redis_url or "redis://127.0.0.1:6379/0")
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     "socket_timeout": 2,

@@ -88,7 +88,9 @@ def _install(lock: str) -> bool:
     started = time.monotonic()
     seen = 0
     lines: list[str] = []
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as pip:
+    with subprocess.Popen(  # noqa: S603 - pip itself
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as pip:
         assert pip.stdout is not None
         for line in pip.stdout:
             lines.append(line)
