@@ -1,0 +1,131 @@
+"""Why an execution ended as it did, in one sentence."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from logs.vocabulary import LIMITS, duration, plural, quantity
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+LONGEST_REASON = 160
+
+
+def explain(document: Mapping[str, Any]) -> str:
+    """One sentence for people who were just woken: what happened, where, and what was committed."""
+    status = document["status"]
+    tell = _BY_STATUS.get(status, _finished)
+    sentence = tell(document)
+    if document["mode"] == "dry":
+        sentence += " A dry run: nothing was changed or sent."
+    elif document["mode"] == "recorded":
+        sentence += " Answers came from the earlier journal: nothing was sent."
+    return sentence
+
+
+def _queued(document: Mapping[str, Any]) -> str:
+    return f"Waiting for its turn with {plural(document['size'], 'record')}."
+
+
+def _running(document: Mapping[str, Any]) -> str:
+    attempt = document["attempts"]
+    return f"Running now over {plural(document['size'], 'record')}" + (
+        f", attempt {attempt}." if attempt > 1 else "."
+    )
+
+
+def _failed(document: Mapping[str, Any]) -> str:
+    error = document["error"] or {}
+    where = f" at {error['at']}" if error.get("at") else ""
+    name = document["limit_name"] or error.get("limit")
+    if name:
+        label, unit = LIMITS.get(name, (str(name).replace("_", " "), ""))
+        used, allowed = error.get("used"), error.get("max")
+        figures = (
+            f" {quantity(used, unit)} of {quantity(allowed, unit)}" if _are_numbers(used, allowed) else ""
+        )
+        return f"Stopped at a limit: {label}{figures}{where}. Nothing was committed."
+    detail = _short(error.get("detail") or document["error_detail"])
+    kind = error.get("type") or document["error_code"] or "It failed"
+    return f"{kind}{': ' + detail if detail else ''}{where}. Nothing was committed."
+
+
+def _bisected(document: Mapping[str, Any]) -> str:
+    error = document["error"] or {}
+    why = _short(error.get("detail") or document["error_detail"])
+    return "Split in two to find the record that fails; the halves tell the outcome." + (
+        f" The cause: {why}." if why else ""
+    )
+
+
+def _partial(document: Mapping[str, Any]) -> str:
+    reasons = _common_reason(document, "failed")
+    return (
+        f"{document['failed']:,} of {plural(document['size'], 'record')} failed{reasons};"
+        f" the other {document['ok'] + document['skipped']:,} are committed."
+    )
+
+
+def _cancelled(document: Mapping[str, Any]) -> str:
+    return f"Cancelled before it ran; {plural(document['size'], 'record')} untouched."
+
+
+def _finished(document: Mapping[str, Any]) -> str:
+    parts = [_how_many_succeeded(document["ok"], document["size"])]
+    if document["wall_ms"] is not None:
+        parts.append(f" in {duration(document['wall_ms'])}")
+    used = [
+        plural(pair[0], noun)
+        for name, noun in (("api_calls", "API call"), ("records_written", "record write"))
+        if (pair := document["usage"].get(name)) and pair[0]
+    ]
+    if used:
+        parts.append(f", with {' and '.join(used)}")
+    for status, verb in (("quarantined", "quarantined"), ("skipped", "skipped"), ("failed", "failed")):
+        count = document["counts"].get(status)
+        if count:
+            parts.append(f"; {count:,} {verb}{_common_reason(document, status)}")
+    sentence = "".join(parts) + "."
+    if document["with_errors"]:
+        said = next((e for e in document["entries"] if e.get("level") == "error"), {})
+        sentence += (
+            f" The script logged an error and went on: {_short(said.get('message')) or 'see the log'}."
+        )
+    return sentence
+
+
+def _how_many_succeeded(ok: int, size: int) -> str:
+    if ok < size:
+        return f"{ok:,} of {plural(size, 'record')} succeeded"
+    return "The record succeeded" if size == 1 else f"All {size:,} records succeeded"
+
+
+def _common_reason(document: Mapping[str, Any], status: str) -> str:
+    """The reason most records of this status share, in brackets."""
+    reasons = Counter(o["reason"] for o in document["outcomes"] if o["status"] == status and o["reason"])
+    if not reasons:
+        return ""
+    reason, count = reasons.most_common(1)[0]
+    others = sum(reasons.values()) - count
+    return f" ({_short(reason)}{f', and {others:,} more' if others else ''})"
+
+
+def _short(text: object) -> str:
+    line = " ".join(str(text or "").split()).rstrip(".")
+    return line if len(line) <= LONGEST_REASON else line[: LONGEST_REASON - 1] + "…"
+
+
+def _are_numbers(*values: object) -> bool:
+    return all(isinstance(value, int | float) for value in values)
+
+
+_BY_STATUS = {
+    "queued": _queued,
+    "running": _running,
+    "failed": _failed,
+    "bisected": _bisected,
+    "partial": _partial,
+    "cancelled": _cancelled,
+}

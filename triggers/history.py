@@ -1,0 +1,115 @@
+"""What happened: an execution with its trace, events and relatives, in a fixed number of queries."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.db.models import Q
+
+from logs import search, traces
+from logs.document import trace_document
+from logs.vocabulary import status_of
+from tenants.errors import CodedError
+from triggers.models import Event, Execution
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from django.db.models import QuerySet
+
+MOST_EVENTS = 200
+MOST_RELATIVES = 50
+_EVENT_COLUMNS = ("id", "code", "kind", "record_id", "status", "reason", "received_at")
+
+
+class NoExecution(CodedError):
+    """No execution in scope has this id."""
+
+    code = "triggers.no-execution"
+    status = 404
+
+
+def executions() -> QuerySet[Execution]:
+    """The executions in scope, with all that a list shows and nothing that is long."""
+    found: QuerySet[Execution] = Execution.objects.select_related("tenant", "replay_of").defer(
+        "event_ids", "event_codes", "record_ids", "terms", "error_detail"
+    )
+    return found
+
+
+def execution_of(code: str) -> Execution:
+    """The execution with this id. Raises ``NoExecution``."""
+    found: Execution | None = None
+    if wanted := search.as_uuid(code):
+        found = Execution.objects.select_related("tenant").filter(code=wanted).first()
+    if found is None:
+        raise NoExecution("There is no such execution.")
+    return found
+
+
+def newest(query: str) -> Execution:
+    """The newest execution that ``query`` finds; "" finds all. Raises ``NoExecution``."""
+    found: Execution | None = (
+        Execution.objects.select_related("tenant").filter(search.find(query)).order_by("-pk").first()
+    )
+    if found is None:
+        raise NoExecution("There is no such execution." if query else "Nothing has run yet.")
+    return found
+
+
+def row_of(execution: Execution) -> dict[str, Any]:
+    """The execution as a list shows it."""
+    return {
+        "id": str(execution.code),
+        "tenant": execution.tenant.slug,
+        "trigger": execution.trigger,
+        "object": execution.object,
+        "operation": execution.operation,
+        "release": execution.release,
+        "mode": execution.mode,
+        "status": execution.status,
+        "with_errors": execution.with_errors,
+        "word": status_of(execution),
+        "size": execution.size,
+        "ok": execution.ok,
+        "failed": execution.failed,
+        "skipped": execution.skipped,
+        "attempts": execution.attempts,
+        "error_code": execution.error_code,
+        "limit": execution.limit_name,
+        "replay_of": str(execution.replay_of.code) if execution.replay_of else None,
+        "created_at": execution.created_at.isoformat(),
+        "started_at": execution.started_at.isoformat() if execution.started_at else None,
+        "finished_at": execution.finished_at.isoformat() if execution.finished_at else None,
+        "wall_ms": execution.wall_ms,
+        "cpu_ms": execution.cpu_ms,
+        "usage": execution.usage,
+    }
+
+
+def document_of(execution: Execution) -> dict[str, Any]:
+    """The execution's trace document: three queries, whatever its size."""
+    return trace_document(
+        execution,
+        trace=traces.of_execution(execution.code, since=execution.created_at),
+        events=events_of(execution),
+        relatives=relatives_of(execution),
+    )
+
+
+def events_of(execution: Execution) -> Sequence[Event]:
+    """The events it ran over, as they stand now."""
+    return list(
+        Event.objects.filter(pk__in=execution.event_ids[:MOST_EVENTS], received_at__lte=execution.created_at)
+        .only(*_EVENT_COLUMNS)
+        .order_by("pk")
+    )
+
+
+def relatives_of(execution: Execution) -> Sequence[Execution]:
+    """What it came from, and what came of it: replays and halves."""
+    wanted = Q(replay_of=execution) | Q(parent=execution)
+    origins = [pk for pk in (execution.replay_of_id, execution.parent_id) if pk]
+    if origins:
+        wanted |= Q(pk__in=origins)
+    return list(executions().select_related(None).filter(wanted).order_by("pk")[:MOST_RELATIVES])

@@ -1,0 +1,39 @@
+"""``trace <execution-id>``: what an execution did, in one page of a terminal."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from django.core.management.base import BaseCommand, CommandError
+from rich.console import Console
+
+from logs.render import render_trace
+from tenants.scope import every_tenant
+from triggers import history
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser
+
+
+class Command(BaseCommand):
+    help = "Print an execution's trace: the cause in one sentence, timings, limits, records, effects, log."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "execution", nargs="?", help="the execution's id; also a record id, an e-mail or a phone number"
+        )
+        parser.add_argument("--full", action="store_true", help="leave no span, effect or record out")
+        parser.add_argument("--json", action="store_true", help="print the trace document as JSON")
+
+    def handle(self, *, execution: str | None = None, **options: Any) -> None:
+        with every_tenant():
+            try:
+                found = history.newest(execution or "")
+            except history.NoExecution as error:
+                raise CommandError(f"{error} Try `manage.py logs` for the newest ones.") from None
+            document = history.document_of(found)
+        if options["json"]:
+            self.stdout.write(json.dumps(document, indent=2, ensure_ascii=False))
+        else:
+            render_trace(document, Console(file=self.stdout, highlight=False), is_full=options["full"])
