@@ -26,8 +26,10 @@ def _start() -> None:
     worker = os.environ.get("PYTEST_XDIST_WORKER", "")
     if worker:
         # Each worker has a database of its own (pytest-django) and a Valkey number of its own.
-        base, _, number = os.environ["REDIS_URL"].rpartition("/")
-        os.environ["REDIS_URL"] = f"{base}/{(int(number or 0) + 1 + int(worker.removeprefix('gw'))) % 16}"
+        mark = "?db=" if "?db=" in os.environ["REDIS_URL"] else "/"
+        base, _, number = os.environ["REDIS_URL"].rpartition(mark)
+        mine = (int(number or 0) + 1 + int(worker.removeprefix("gw"))) % 16
+        os.environ["REDIS_URL"] = f"{base}{mark}{mine}"
 
 
 _start()

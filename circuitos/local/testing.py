@@ -6,64 +6,77 @@
 from __future__ import annotations
 
 import base64
-import contextlib
 import os
 import secrets
 import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Self
 
 from circuitos.local import home as homes
 from circuitos.local.postgres import Postgres
 from circuitos.local.process import Process
 from circuitos.local.valkey import Valkey
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 START_SECONDS = 60.0
 # Tests lose nothing when the machine stops in the middle of one.
 FAST = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off", "max_connections": "150"}
 
 
-@dataclass(frozen=True)
 class Servers:
-    """Where they are."""
+    """Where they are. They end with ``stop``, with the ``with`` block, or with this process."""
 
-    database_url: str
-    redis_url: str
-    home: Path
-
-
-@contextlib.contextmanager
-def start_servers(*, settings: dict[str, str] | None = None) -> Iterator[Servers]:
-    """Start both servers; they are stopped and their folder removed on the way out, and with this process."""
-    with tempfile.TemporaryDirectory(prefix="circuitos-test-", ignore_cleanup_errors=True) as folder:
-        home = homes.prepare(Path(folder))
-        postgres = Postgres(
-            home,
+    def __init__(self, folder: tempfile.TemporaryDirectory[str], settings: dict[str, str]) -> None:
+        self._folder = folder
+        self.home = homes.prepare(Path(folder.name))
+        self.postgres = Postgres(
+            self.home,
             password=secrets.token_urlsafe(12),
-            settings={**FAST, **(settings or {})},
+            settings={**FAST, **settings},
             may_create_databases=True,
         )
-        postgres.prepare(tell=lambda sentence: None)
-        valkey = Valkey(home)
-        running = []
-        try:
-            for server in (postgres, valkey):
-                process = Process(server.program(), log=home / "logs" / f"{server.program().name}.log")
-                process.start_alone()
-                running.append((process, server))
-            for process, server in running:
-                _wait(process, server)
-            yield Servers(database_url=postgres.url, redis_url=valkey.url, home=home)
-        finally:
-            for process, _ in reversed(running):
-                process.end()
+        self.valkey = Valkey(self.home)
+        self.database_url = self.postgres.url
+        self.redis_url = self.valkey.url
+        self.processes: list[Process] = []
+
+    def start(self) -> None:
+        """Start both and wait until they answer. Raises ``LocalError``."""
+        self.postgres.prepare(tell=lambda sentence: None)
+        servers: tuple[Postgres | Valkey, ...] = (self.postgres, self.valkey)
+        for server in servers:
+            program = server.program()
+            process = Process(program, log=self.home / "logs" / f"{program.name}.log")
+            process.start_alone()
+            self.processes.append(process)
+        for process, server in zip(self.processes, servers, strict=True):
+            _wait(process, server)
+
+    def stop(self) -> None:
+        """Stop both and remove their folder."""
+        while self.processes:
+            self.processes.pop().end()
+        self._folder.cleanup()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.stop()
+
+
+def start_servers(*, settings: dict[str, str] | None = None) -> Servers:
+    """Start both servers in a temporary folder; ``settings`` go to PostgreSQL."""
+    folder = tempfile.TemporaryDirectory(prefix="circuitos-test-", ignore_cleanup_errors=True)
+    servers = Servers(folder, settings or {})
+    try:
+        servers.start()
+    except BaseException:
+        servers.stop()
+        raise
+    return servers
 
 
 def _wait(process: Process, server: Postgres | Valkey) -> None:
