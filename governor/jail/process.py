@@ -1,0 +1,81 @@
+"""What a jailed process gives up besides system calls: privileges, limits, being looked at."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import resource
+from functools import cache
+
+_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_CAPBSET_DROP = 1, 4, 24
+_SIGKILL = 9
+_CAPABILITY_VERSION_3 = 0x20080522
+_M_ARENA_MAX = -8
+
+OPEN_FILES = 64
+STACK_BYTES = 1024 * 1024
+# Threads and loaded code take addresses that are no memory in use; the watcher measures the memory itself.
+ADDRESS_SLACK = 12 * 1024 * 1024
+
+
+class JailUnavailable(Exception):
+    """The kernel does not offer a wall of the jail."""
+
+
+@cache
+def libc() -> ctypes.CDLL:
+    """The C library, for what Python has no name for."""
+    return ctypes.CDLL(None, use_errno=True)
+
+
+def prctl(option: int, *values: int) -> None:
+    """Set something of this process. Raises ``JailUnavailable`` with the kernel's reason."""
+    arguments = [ctypes.c_ulong(value) for value in (*values, 0, 0, 0, 0)[:4]]
+    if libc().prctl(option, *arguments) != 0:
+        raise JailUnavailable(f"prctl {option}: {os.strerror(ctypes.get_errno())}")
+
+
+def hide() -> None:
+    """Keep others of the same user out of this process: its memory, its environment, its open files."""
+    prctl(_PR_SET_DUMPABLE, 0)
+
+
+def die_with_parent() -> None:
+    prctl(_PR_SET_PDEATHSIG, _SIGKILL)
+
+
+def drop_capabilities() -> None:
+    """Root without its powers. Nothing to do for a plain user."""
+    if os.geteuid() != 0:
+        return
+    for capability in range(64):
+        try:
+            prctl(_PR_CAPBSET_DROP, capability)
+        except JailUnavailable:
+            break  # past the last one this kernel knows
+    header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
+    nothing = (ctypes.c_uint32 * 6)()
+    if libc().capset(header, nothing) != 0:
+        raise JailUnavailable(f"capset: {os.strerror(ctypes.get_errno())}")
+
+
+def one_arena() -> None:
+    """Threads share one heap: an arena each would reserve 128 MB of addresses a thread."""
+    libc().mallopt(_M_ARENA_MAX, 1)
+
+
+def limit_runner(*, cpu_seconds: int, memory_bytes: int, warm_bytes: int) -> None:
+    """Lower, for good, what the kernel gives this process. Memory is growth over the warm addresses."""
+    _lower(resource.RLIMIT_AS, warm_bytes + memory_bytes + ADDRESS_SLACK)
+    _lower(resource.RLIMIT_CPU, cpu_seconds)
+    _lower(resource.RLIMIT_NOFILE, OPEN_FILES)
+    _lower(resource.RLIMIT_FSIZE, 0)
+    _lower(resource.RLIMIT_CORE, 0)
+    _lower(resource.RLIMIT_MEMLOCK, 0)
+
+
+def _lower(what: int, most: int) -> None:
+    _, hard = resource.getrlimit(what)
+    if hard != resource.RLIM_INFINITY:
+        most = min(most, hard)
+    resource.setrlimit(what, (most, most))

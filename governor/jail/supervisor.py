@@ -1,0 +1,261 @@
+"""The worker's side of the jail: starts the zygote, has it fork runners, and kills them from outside."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import select
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from governor.jail import process
+from governor.jail.wire import pack, unpack
+from tenants.errors import CodedError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+logger = logging.getLogger(__name__)
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+START_SECONDS = 60
+ANSWER_SECONDS = 10
+_MESSAGE = 64 * 1024
+_PAGE = os.sysconf("SC_PAGESIZE")
+_MEMORY = re.compile(rb"^(?:RssAnon|RssShmem|VmSwap):\s*(\d+) kB", re.MULTILINE)
+_TICKS_PER_MS = os.sysconf("SC_CLK_TCK") / 1000
+
+
+class JailBroken(CodedError):
+    """The zygote cannot be started, or died and could not be started again."""
+
+    code = "governor.jail-broken"
+    status = 503
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """How a runner ended. ``signal`` is None when it ended by itself, and all is None when nobody could say."""
+
+    status: int | None
+    signal: int | None
+    cpu_ms: float | None
+
+
+class Runner:
+    """A forked runner: its socket, and the handle that kills exactly it."""
+
+    def __init__(self, zygote: Zygote, pid: int, sock: socket.socket) -> None:
+        self.pid = pid
+        self.sock = sock
+        # The runner waits for its start frame, so it cannot have ended and its number be another's yet.
+        self.pidfd = os.pidfd_open(pid)
+        self._zygote = zygote
+        self._proc = os.open(f"/proc/{pid}", os.O_PATH | os.O_DIRECTORY)
+        self._warm_bytes = self._private_bytes()
+
+    def grown_bytes(self) -> int:
+        """Memory it holds now, private and shared, beyond what it was forked with; mapped files do not count."""
+        found = _MEMORY.findall(self._read("status"))
+        return max(0, 1024 * sum(int(kilobytes) for kilobytes in found) - self._warm_bytes) if found else 0
+
+    def cpu_ms(self) -> float:
+        """CPU time used by all its threads, from the kernel's books; 0 when it is gone."""
+        fields = self._read("stat").rpartition(b")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / _TICKS_PER_MS if len(fields) > 12 else 0.0
+
+    def kill(self) -> None:
+        """End it now, whatever it is doing."""
+        with suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
+
+    def end(self) -> Exit:
+        """Wait for its end, let the zygote bury it, and close what we hold of it."""
+        try:
+            if not select.select([self.pidfd], [], [], 1.0)[0]:
+                self.kill()
+                select.select([self.pidfd], [], [])
+            return self._zygote.bury(self.pid)
+        finally:
+            self.sock.close()
+            os.close(self.pidfd)
+            os.close(self._proc)
+
+    def _private_bytes(self) -> int:
+        fields = self._read("statm").split()
+        return (int(fields[1]) - int(fields[2])) * _PAGE if len(fields) > 2 else 0
+
+    def _read(self, name: str) -> bytes:
+        try:
+            fd = os.open(name, os.O_RDONLY, dir_fd=self._proc)
+        except OSError:
+            return b""
+        try:
+            return os.read(fd, 4096)
+        except OSError:
+            return b""
+        finally:
+            os.close(fd)
+
+
+class Zygote:
+    """One zygote, started when first needed and again whenever it died or its scripts changed.
+
+    Belongs to the process (and thread) that uses it: a supervisor starts it after it was forked itself.
+    """
+
+    def __init__(self, scripts: Iterable[Path | str], *, mode: str = "strict") -> None:
+        self.scripts = _resolved(scripts)
+        self.mode = mode
+        self.missing: tuple[str, ...] = ()
+        self.is_strict = False
+        self._owner = 0
+        self._process: subprocess.Popen[bytes] | None = None
+        self._control: socket.socket | None = None
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process else None
+
+    def start(self) -> None:
+        """Start it unless it runs. Raises ``JailBroken`` when scripts do not load or the jail does not stand."""
+        if self._owner not in (0, os.getpid()):
+            self._forget()  # inherited over a fork: it is our parent's
+        if self._process is not None and self._process.poll() is None:
+            return
+        self.close()
+        process.hide()
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs, tempfile.TemporaryFile() as complaints:
+            self._process = subprocess.Popen(  # noqa: S603
+                [sys.executable, "-B", "-m", "governor.jail.zygote", str(theirs.fileno()), self.mode, *self.scripts],
+                cwd=ROOT,
+                env=clean_environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=complaints,
+                pass_fds=[theirs.fileno()],
+                close_fds=True,
+                start_new_session=True,
+            )
+            self._control = ours
+            self._owner = os.getpid()
+            theirs.close()
+            self._greet(complaints)
+
+    def reload(self, scripts: Iterable[Path | str] | None = None) -> None:
+        """Use these scripts (or the same, changed) from the next execution on."""
+        if scripts is not None:
+            self.scripts = _resolved(scripts)
+        self.close()
+
+    def fork(self) -> Runner:
+        """A runner that waits for its start frame. A dead zygote is replaced first, once."""
+        try:
+            return self._fork()
+        except (ConnectionError, TimeoutError):
+            self.close()
+        try:
+            return self._fork()
+        except (ConnectionError, TimeoutError) as error:
+            self.close()
+            raise JailBroken("The jail's parent process dies as soon as it is started.") from error
+
+    def bury(self, pid: int) -> Exit:
+        """Collect a dead runner from its parent."""
+        try:
+            answer = self._ask({"t": "reap", "pid": pid})
+        except (ConnectionError, TimeoutError):
+            self.close()
+            return Exit(None, None, None)
+        status = int(answer["status"])
+        if os.WIFSIGNALED(status):
+            return Exit(None, os.WTERMSIG(status), answer["cpu_ms"])
+        return Exit(os.WEXITSTATUS(status), None, answer["cpu_ms"])
+
+    def close(self) -> None:
+        """End it, and with it every runner it forked."""
+        if self._owner not in (0, os.getpid()):
+            self._forget()
+            return
+        if self._control is not None:
+            self._control.close()
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+        self._control = self._process = None
+
+    def _fork(self) -> Runner:
+        self.start()
+        ours, theirs = socket.socketpair()
+        with theirs:
+            try:
+                answer = self._ask({"t": "fork"}, [theirs.fileno()])
+            except BaseException:
+                ours.close()
+                raise
+        if answer["t"] != "forked":
+            ours.close()
+            self.close()
+            raise JailBroken(f"The jail refuses to run these scripts: {answer.get('detail', answer)}")
+        return Runner(self, answer["pid"], ours)
+
+    def _ask(self, message: dict[str, Any], fds: Iterable[int] = ()) -> dict[str, Any]:
+        if self._control is None:
+            raise ConnectionError("no zygote")
+        socket.send_fds(self._control, [pack(message)], list(fds))
+        return self._hear(ANSWER_SECONDS)
+
+    def _hear(self, seconds: float) -> dict[str, Any]:
+        assert self._control is not None
+        self._control.settimeout(seconds)
+        data = self._control.recv(_MESSAGE)
+        if not data:
+            raise ConnectionError("the zygote is gone")
+        answer: dict[str, Any] = unpack(data[4:])
+        return answer
+
+    def _greet(self, complaints: IO[bytes]) -> None:
+        try:
+            answer = self._hear(START_SECONDS)
+        except (ConnectionError, TimeoutError) as error:
+            complaints.seek(0)
+            said = complaints.read()[-2000:].decode(errors="replace").strip()
+            self.close()
+            raise JailBroken(f"The jail's parent process did not start: {said or error}") from error
+        if answer["t"] != "ready":
+            self.close()
+            raise JailBroken(f"The scripts do not load: {answer['detail']}", traceback=answer["traceback"])
+        self.is_strict = bool(answer["strict"])
+        self.missing = tuple(answer["missing"])
+        for reason in self.missing:
+            logger.warning("The jail is weaker than it can be: %s.", reason)
+
+    def _forget(self) -> None:
+        if self._control is not None:
+            self._control.close()
+        self._control = self._process = None
+        self._owner = 0
+
+
+def clean_environment() -> dict[str, str]:
+    """All that a script can see of our environment."""
+    return {
+        "PATH": "/usr/local/bin:/usr/bin:/bin",
+        "LANG": "C.UTF-8",
+        "PYTHONHASHSEED": "0",
+        "OPENBLAS_NUM_THREADS": "1",
+    }
+
+
+def _resolved(scripts: Iterable[Path | str]) -> list[str]:
+    # A dotted module name is no path, and stays as it is.
+    return [str(Path(script).resolve()) if Path(script).exists() else str(script) for script in scripts]

@@ -1,0 +1,121 @@
+"""The warm parent of runners: imports the scripts once, inside the jail, and forks a runner per execution.
+
+Started by exec as ``python -m governor.jail.zygote <control fd> <strict|basic> <script folder>…`` with a
+clean environment. It ends when its supervisor does.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import os
+import socket
+import sys
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from circuitos.script import loading
+from governor.jail import landlock, process, runner, seccomp
+from governor.jail.wire import pack, unpack
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+_MESSAGE = 64 * 1024
+# What nearly every run needs: imported here once, not by each runner for itself.
+_WARM = ("asyncio", "concurrent.futures.thread", "inspect", "json", "pydantic", "zoneinfo")
+
+
+@dataclass(frozen=True)
+class Walls:
+    """What of the jail stands: the machine whose filters are installed (None: none), and what is missing."""
+
+    machine: str | None
+    missing: tuple[str, ...]
+
+
+def main(arguments: list[str]) -> None:
+    """Confine, import, then fork on demand until the supervisor is gone."""
+    control = socket.socket(fileno=int(arguments[0]))
+    tasks = os.open("/proc/self/task", os.O_RDONLY | os.O_DIRECTORY)
+    statm = os.open("/proc/self/statm", os.O_RDONLY)
+    null = os.open(os.devnull, os.O_WRONLY)
+    process.one_arena()
+    try:
+        walls = confine(is_strict=arguments[1] == "strict", scripts=arguments[2:])
+        for name in _WARM:
+            importlib.import_module(name)
+        loading.load_scripts(arguments[2:])
+    except BaseException as error:  # noqa: BLE001  # the supervisor tells it; a script may throw anything
+        _send(control, {"t": "failed", "detail": _say(error), "traceback": traceback.format_exc()[-8000:]})
+        return
+    # What lives now lives as long as the zygote: runners' collectors must not touch (and so copy) it.
+    gc.collect()
+    gc.freeze()
+    _send(control, {"t": "ready", "strict": walls.machine is not None, "missing": walls.missing})
+    os.dup2(null, 1)
+    os.dup2(null, 2)
+    _serve(control, walls, tasks=tasks, statm=statm)
+
+
+def confine(*, is_strict: bool, scripts: list[str]) -> Walls:
+    """Raise every wall this kernel has around this process and its children."""
+    process.hide()
+    missing = []
+    if not is_strict:
+        return Walls(None, ("strict mode is switched off by JAIL",))
+    readable = landlock.readable_paths(scripts, root=ROOT)
+    try:
+        process.drop_capabilities()
+    except process.JailUnavailable as error:
+        missing.append(str(error))
+    try:
+        landlock.restrict(readable)
+    except process.JailUnavailable as error:
+        missing.append(str(error))
+    try:
+        machine = seccomp.machine()
+        seccomp.install(seccomp.zygote_filter(machine))
+    except process.JailUnavailable as error:
+        return Walls(None, (*missing, str(error)))
+    return Walls(machine, tuple(missing))
+
+
+def _serve(control: socket.socket, walls: Walls, *, tasks: int, statm: int) -> None:
+    while True:
+        data, fds, _, _ = socket.recv_fds(control, _MESSAGE, 1)
+        if not data:
+            return  # the supervisor is gone; the runners die with us
+        message = unpack(data[4:])
+        if message["t"] == "reap":
+            _, status, usage = os.wait4(message["pid"], 0)
+            cpu_ms = round((usage.ru_utime + usage.ru_stime) * 1000, 3)
+            _send(control, {"t": "reaped", "status": status, "cpu_ms": cpu_ms})
+            continue
+        if len(os.listdir(tasks)) != 1:
+            # A forked lock that another thread held would never open again.
+            _send(control, {"t": "failed", "detail": "a script started a thread at import"})
+            return
+        warm_bytes = int(os.pread(statm, 64, 0).split()[0]) * _page()
+        parent = os.getpid()
+        pid = os.fork()
+        if pid == 0:
+            runner.become(fds[0], parent=parent, warm_bytes=warm_bytes, machine=walls.machine)
+        os.close(fds[0])
+        _send(control, {"t": "forked", "pid": pid})
+
+
+def _page() -> int:
+    return os.sysconf("SC_PAGESIZE")
+
+
+def _send(control: socket.socket, message: dict[str, Any]) -> None:
+    control.send(pack(message))
+
+
+def _say(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"[:2000]
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
