@@ -1,4 +1,4 @@
-"""Connections: linking a CRM account, and the signing secrets that prove its webhooks, with overlap on rotation."""
+"""Connections: linking a CRM account, and the signing secrets that prove its webhooks."""
 
 from __future__ import annotations
 

@@ -21,6 +21,8 @@ from tenants.models import Domain, Tenant, Tier
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from django.db.backends.utils import CursorWrapper
+
 _SLUG = re.compile(r"[a-z](?:[a-z0-9-]{0,38}[a-z0-9])?")
 # First labels of host names that mean something else, or would mislead.
 RESERVED = frozenset(
@@ -33,7 +35,7 @@ SELECT app, name, applied FROM public.django_migrations WHERE app <> ALL (%s) OR
 """
 _TENANT_TABLES = """
 SELECT relname FROM pg_class
-JOIN pg_attribute ON attrelid = pg_class.oid AND attname = 'tenant_id' AND NOT attisdropped
+JOIN pg_attribute ON attrelid = pg_class.oid AND attname = %s AND NOT attisdropped
 WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition
   AND relname <> 'tenants_auditevent'
 """
@@ -77,7 +79,7 @@ def create_tenant(
     try:
         # One transaction for rows and schema, so that a crash halfway leaves neither.
         with transaction.atomic():
-            tenant = Tenant.objects.create(
+            tenant: Tenant = Tenant.objects.create(
                 schema_name=schema_name(slug),
                 slug=slug,
                 name=name or slug,
@@ -112,17 +114,21 @@ def create_schema(schema: str) -> None:
 
 def delete_tenant(tenant: Tenant) -> None:
     """Erase a tenant: its schema and every row of it in the public schema, but for the audit log."""
-    with transaction.atomic():
-        tenant_id, schema = tenant.pk, tenant.schema_name
-        assert schema != django_settings.PUBLIC_SCHEMA_NAME
+    assert tenant.schema_name != django_settings.PUBLIC_SCHEMA_NAME
+    with transaction.atomic(), connection.cursor() as cursor:
+        # By column, not by foreign key: events and traces keep plain ids, and an ORM cascade would
+        # load every row. Constraints are deferred, so the order does not matter.
+        _sweep(cursor, "connection_id", list(tenant.connections.values_list("pk", flat=True)))
+        _sweep(cursor, "tenant_id", [tenant.pk])
+        cursor.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(tenant.schema_name)))
         tenant.delete()
-        with connection.cursor() as cursor:
-            # Tables that keep plain ids (events, traces) have no foreign key that would cascade.
-            cursor.execute(_TENANT_TABLES)
-            for (table,) in cursor.fetchall():
-                delete = sql.SQL("DELETE FROM public.{} WHERE tenant_id = %s").format(sql.Identifier(table))
-                cursor.execute(delete, [tenant_id])
-            cursor.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(schema)))
+
+
+def _sweep(cursor: CursorWrapper, column: str, ids: list[int]) -> None:
+    cursor.execute(_TENANT_TABLES, [column])
+    for (table,) in cursor.fetchall():
+        statement = sql.SQL("DELETE FROM public.{} WHERE {} = ANY(%s)")
+        cursor.execute(statement.format(sql.Identifier(table), sql.Identifier(column)), [ids])
 
 
 def _tier(slug: str) -> Tier:

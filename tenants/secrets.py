@@ -103,7 +103,7 @@ def blind(term: str) -> str:
 
 
 def normal_form(term: str) -> str:
-    """An e-mail address in lower case, a phone number as E.164 (without country: US), else the term lowered."""
+    """An e-mail address in lower case, a phone number as E.164 (US without a country), else lower case."""
     term = term.strip()
     if "@" in term or _E164.fullmatch(term):
         return term.lower()

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 from tenants.models import ApiKey, Tenant
 
 if TYPE_CHECKING:
-    from django.contrib.auth.models import AbstractBaseUser
+    from django.contrib.auth.models import User
 
 PREFIX = "cos_"
 
 
-def issue(*, tenant: Tenant | None, user: AbstractBaseUser | None, name: str) -> tuple[ApiKey, str]:
+def issue(*, tenant: Tenant | None, user: User | None, name: str) -> tuple[ApiKey, str]:
     """Make a token for a tenant, or with ``tenant=None`` for an operator. The token is shown this once."""
     token = PREFIX + random.token_urlsafe(32)
     key = ApiKey.objects.create(tenant=tenant, user=user, name=name, prefix=token[:12], digest=digest(token))

@@ -1,4 +1,4 @@
-"""Records: the mirror of a tenant's CRM records, and the agents' own objects. One table in each tenant schema."""
+"""Records: the mirror of a tenant's CRM records, and the agents' own objects; a table in each schema."""
 
 from __future__ import annotations
 
