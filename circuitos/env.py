@@ -46,6 +46,7 @@ class Env:
     sentry_dsn: str
     census_api_key: str
     census_base_url: str
+    egress_allow: tuple[str, ...]
     gohighlevel_public_keys: tuple[str, ...]
     hubspot_client_secret: str
 
@@ -76,6 +77,7 @@ def read(environ: Mapping[str, str]) -> Env:
         census_api_key=environ.get("CENSUS_API_KEY", ""),
         census_base_url=_url(environ, "CENSUS_BASE_URL", schemes=("http", "https"))
         or "https://api.census.gov/data/2023/acs/acs5",
+        egress_allow=_list(environ, "EGRESS_ALLOW", ""),
         gohighlevel_public_keys=_list(environ, "GOHIGHLEVEL_PUBLIC_KEYS", ""),
         hubspot_client_secret=environ.get("HUBSPOT_CLIENT_SECRET", ""),
     )

@@ -158,3 +158,6 @@ LOGGING = {
     "root": {"handlers": ["console"], "level": "INFO"},
     "loggers": {"django.request": {"level": "ERROR"}, "celery": {"level": "WARNING"}},
 }
+
+# Private hosts, host:ports and networks that scripts may call all the same: for tests and the demo.
+EGRESS_ALLOW = list(ENV.egress_allow)
