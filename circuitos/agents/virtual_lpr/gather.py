@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 EARTH_MILES = 3958.8
 UNITED_STATES = frozenset({"US", "USA", "UNITED STATES", "PR"})
 AFFLUENCE = {"high": 2.0, "medium": 1.0, "low": 0.0}
+_PLAIN = frozenset({str, int, float, bool})
 DISTANCE, AFFLUENT, SEASON = (r.INDEX[name] for name in r.DERIVED)
 
 
@@ -38,20 +39,22 @@ def read(
     """Read every lead's fields, census facts and the season into one table."""
     size = len(records)
     values = np.full((len(r.NAMES), size), np.nan)
-    places = np.full((2, size), np.nan)
     rows: list[int] = []
     columns: list[int] = []
     found: list[float] = []
     seen: list[dict[int, tuple[str, Any]]] = []
     has_zip: list[bool] = []
+    places: list[tuple[int, float, float]] = []
+    figures = _Figures(weights, now)
     for column, record in enumerate(records):
         ranks: dict[int, int] = {}
         own: dict[int, tuple[str, Any]] = {}
-        for name, source, value in r.fields(record):
-            for index, rank in r.TARGETS[name]:
-                if ranks.get(index, 99) <= rank:
+        for targets, source, value in r.fields(record):
+            is_plain = type(value) in _PLAIN
+            for index, rank in targets:
+                if index in ranks and ranks[index] <= rank:
                     continue
-                figure = _figure(index, value, weights, now)
+                figure = figures[index, value] if is_plain else figures.work_out(index, value)
                 if figure is None:
                     continue
                 ranks[index] = rank
@@ -63,41 +66,52 @@ def read(
         has_zip.append(bool(record.get("postal_code")))
         if facts:
             source = f"census[{facts.get('zip', '')}]"
-            if weights.place and facts.get("latitude") is not None and facts.get("longitude") is not None:
-                places[:, column] = facts["latitude"], facts["longitude"]
+            latitude, longitude, affluence = map(facts.get, ("latitude", "longitude", "affluence"))
+            if weights.place and latitude is not None and longitude is not None:
+                places.append((column, latitude, longitude))
                 own[DISTANCE] = (source, None)
-            affluence = facts.get("affluence")
             if affluence in AFFLUENCE:
-                values[AFFLUENT, column] = AFFLUENCE[affluence]
+                rows.append(AFFLUENT)
+                columns.append(column)
+                found.append(AFFLUENCE[affluence])
                 own[AFFLUENT] = (f"{source}.affluence", affluence)
         seen.append(own)
     # A later, better name was appended after the one it replaces, and numpy lets the last one win.
     values[rows, columns] = found
-    if weights.place:
-        values[DISTANCE] = haversine(weights.place, places)
+    if weights.place and places:
+        at, latitudes, longitudes = zip(*places, strict=True)
+        values[DISTANCE, at] = haversine(weights.place, np.array([latitudes, longitudes]))
     if weights.seasons is not None:
         values[SEASON] = weights.seasons.get(now.astimezone(weights.zone).month, 0)
     return Read(values, seen, has_zip)
 
 
-def _figure(index: int, value: Any, weights: Weights, now: datetime) -> float | None:
-    """The value of a reading as the figure its signals are tested by."""
-    reading = r.FROM_FIELDS[index]
-    parsed = r.parse(reading.kind, value)
-    if parsed is None:
-        return None
-    if isinstance(parsed, datetime):
-        hours = (
-            now - (parsed if parsed.tzinfo else parsed.replace(tzinfo=weights.zone))
-        ).total_seconds() / 3600
-        return max(hours, 0.0) if hours >= -r.AHEAD_HOURS else None
-    if isinstance(parsed, str):
-        if reading.name == "growth_stage":
-            return float(parsed in weights.growth_stages)
-        return float(parsed in weights.industries) if weights.industries else None
-    if reading.name == "company_size":
-        return float(weights.size[0] <= parsed <= weights.size[1])
-    return parsed
+class _Figures(dict[tuple[int, Any], float | None]):
+    """Values as the figures that signals are tested by, each worked out once a batch: most of them repeat."""
+
+    def __init__(self, weights: Weights, now: datetime) -> None:
+        super().__init__()
+        self.weights = weights
+        self.now = now
+
+    def __missing__(self, key: tuple[int, Any]) -> float | None:
+        figure = self[key] = self.work_out(*key)
+        return figure
+
+    def work_out(self, index: int, value: Any) -> float | None:
+        reading = r.FROM_FIELDS[index]
+        parsed = r.parse(reading.kind, value)
+        if isinstance(parsed, datetime):
+            moment = parsed if parsed.tzinfo else parsed.replace(tzinfo=self.weights.zone)
+            hours = (self.now - moment).total_seconds() / 3600
+            return max(hours, 0.0) if hours >= -r.AHEAD_HOURS else None
+        if isinstance(parsed, str):
+            if reading.name == "growth_stage":
+                return float(parsed in self.weights.growth_stages)
+            return float(parsed in self.weights.industries) if self.weights.industries else None
+        if parsed is not None and reading.name == "company_size":
+            return float(self.weights.size[0] <= parsed <= self.weights.size[1])
+        return parsed
 
 
 def _census(record: Mapping[str, Any], enriched: Mapping[str, Any]) -> Mapping[str, Any] | None:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 
 def words(text: str) -> frozenset[str]:
@@ -141,7 +141,20 @@ class _Targets(dict[str, tuple[tuple[int, int], ...]]):
         return targets
 
 
+class _Sources(dict[tuple[str, str], str]):
+    """What a field of a map is called in the attribution."""
+
+    def __missing__(self, key: tuple[str, str]) -> str:
+        if len(self) > _Targets.LIMIT:
+            self.clear()
+        source = self[key] = ".".join(key)
+        return source
+
+
 TARGETS = _Targets()
+_SOURCES = _Sources()
+# Where a record keeps what is no documented field of its object.
+MAPS = ("custom_fields", "extra")
 
 
 def snake(name: str) -> str:
@@ -150,28 +163,32 @@ def snake(name: str) -> str:
     return re.sub(r"[^0-9a-z]+", "_", spaced.lower()).strip("_")
 
 
-def custom_fields(record: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The record's custom fields; CRMs that send a list of ``{id|key|name, value}`` are met half-way."""
-    found = record.get("custom_fields")
-    if isinstance(found, dict):
-        return found
-    if not isinstance(found, list):
-        return {}
-    items = [item for item in found if isinstance(item, dict)]
-    return {
-        str(item.get("key") or item.get("name") or item.get("id")): item.get("value", item.get("field_value"))
-        for item in items
-    }
-
-
-def fields(record: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
-    """Every (name, source, value) of a record that feeds a reading; custom fields come last."""
+def fields(record: Mapping[str, Any]) -> Iterator[tuple[tuple[tuple[int, int], ...], str, Any]]:
+    """Every (readings fed, source, value) of a record, its maps last; ``None`` and "" are no values."""
     for name, value in record.items():
-        if value is not None and name != "custom_fields" and TARGETS[name]:
-            yield name, name, value
-    for name, value in custom_fields(record).items():
-        if value is not None and TARGETS[name]:
-            yield name, f"custom_fields.{name}", value
+        if value is not None and value != "" and (fed := TARGETS[name]) and name not in MAPS:
+            yield fed, name, value
+    for name in MAPS:
+        held = record.get(name)
+        if not held:
+            continue
+        for own, value in _pairs(held):
+            if value is not None and value != "" and (fed := TARGETS[own]):
+                yield fed, _SOURCES[name, own], value
+
+
+def _pairs(held: Any) -> Iterable[tuple[str, Any]]:
+    """A map's items; a list of ``{id|key|name, value}``, as CRMs send it, is met half-way."""
+    if isinstance(held, dict):
+        return held.items()
+    items = [item for item in held if isinstance(item, dict)] if isinstance(held, list) else []
+    return [
+        (
+            str(item.get("key") or item.get("name") or item.get("id")),
+            item.get("value", item.get("field_value")),
+        )
+        for item in items
+    ]
 
 
 def parse(kind: Kind, value: Any) -> float | str | datetime | None:
@@ -214,7 +231,7 @@ def mention(value: Any) -> float | None:
 
 def number(value: Any) -> float | None:
     """A figure ≥ 0. Of a range ("11-50") the lower end; "1,200" is 1200; None if there is none."""
-    if isinstance(value, int | float):
+    if isinstance(value, (int, float)):
         try:
             figure = float(value)
         except OverflowError:

@@ -149,7 +149,7 @@ def _rows(
         if is_hot:
             priority, action = "critical", "immediate follow-up"
         elif total >= weights.nurture:
-            priority, action = "medium", "nurture"
+            priority, action = "normal", "nurture"
         confidence = next(level for least, level in CONFIDENCE if share >= least)
         rows.append(
             {

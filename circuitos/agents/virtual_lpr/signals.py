@@ -23,6 +23,6 @@ def changed_signals(new: Mapping[str, Any], old: Mapping[str, Any] | None) -> li
 
 
 def _inputs(record: Mapping[str, Any]) -> dict[str, Any]:
-    inputs = {source: value for _, source, value in fields(record) if value != ""}
+    inputs = {source: value for _, source, value in fields(record)}
     inputs.update({name: record[name] for name in PLACE if record.get(name)})
     return inputs
