@@ -8,6 +8,11 @@ import sys
 
 if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "circuitos.settings")
+    if sys.argv[1:2] in (["up"], ["serve"]) and not {"-h", "--help"} & set(sys.argv[2:]):
+        # Their servers must run before Django's settings can be read, and their parent stays small.
+        from circuitos.local import cli
+
+        sys.exit(cli.main(sys.argv[1], sys.argv[2:]))
     from django.core.management import execute_from_command_line
 
     execute_from_command_line(sys.argv)

@@ -63,6 +63,7 @@ class Process:
         self.run: subprocess.Popen[bytes] | None = None
         self.pipe: IO[bytes] | None = None
         self.due: float | None = None  # when it is started again
+        self.starts = 0
         self.tail: list[str] = []
         self._started = 0.0
         self._pause = FIRST_PAUSE
@@ -101,6 +102,7 @@ class Process:
             start_new_session=True,
         )
         self._started, self.due = time.monotonic(), None
+        self.starts += 1
         return self.run
 
     def is_running(self) -> bool:

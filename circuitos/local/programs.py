@@ -1,0 +1,88 @@
+"""The processes of an installation: web, worker and beat, the same under `up` and `serve`."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING
+
+from circuitos.env import BASE_DIR
+from circuitos.local.process import Program
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+ORDER = ("web", "worker", "beat", "valkey", "postgres")  # of stopping: who takes work in goes first
+BLOCKING_THREADS = 32
+# glibc keeps an arena a thread; two are enough, and tens of megabytes less.
+FRUGAL = {"MALLOC_ARENA_MAX": "2", "PYTHONUNBUFFERED": "1"}
+
+
+def web(environ: Mapping[str, str], *, host: str, port: int) -> Program:
+    """granian with one process of threads: sync views, and many requests to a group commit."""
+    command = _python("granian", "--interface", "wsgi", "circuitos.wsgi:application", "--no-ws")
+    command += ["--host", host, "--port", str(port), "--workers", "1", "--runtime-threads", "1"]
+    command += ["--blocking-threads", str(BLOCKING_THREADS), "--log-level", "warning"]
+    return _program("web", command, environ, grace=15.0)
+
+
+def worker(environ: Mapping[str, str], *, concurrency: int) -> Program:
+    """Celery's prefork worker; each child is a supervisor of jailed runs."""
+    # Root inside a container is usual; Celery's warning about it is for pickle, which nothing here takes.
+    calm = ["-W", "ignore:You're running the worker with superuser privileges"]
+    command = [sys.executable, *calm, "-m", "celery", "-q", "-A", "circuitos.celery", "worker"]
+    command += [
+        "-P",
+        "prefork",
+        "-c",
+        str(concurrency),
+        "--without-gossip",
+        "--without-mingle",
+        "--without-heartbeat",
+        "-l",
+        "WARNING",
+    ]
+    return _program("worker", command, environ, grace=15.0)
+
+
+def beat(environ: Mapping[str, str], *, schedule: Path) -> Program:
+    """Celery's beat. Its file only remembers when each entry ran last."""
+    command = _python("celery", "-q", "-A", "circuitos.celery", "beat", "-s", str(schedule), "-l", "WARNING")
+    return _program("beat", [*command, "--pidfile="], environ, grace=5.0)
+
+
+def manage(name: str, arguments: Sequence[str], environ: Mapping[str, str]) -> Program:
+    """One run of ``manage.py``, shown under ``name``."""
+    command = [sys.executable, str(BASE_DIR / "manage.py"), *arguments]
+    return _program(name, command, environ, grace=10.0, is_kept=False)
+
+
+def module(name: str, dotted: str, environ: Mapping[str, str]) -> Program:
+    """One run of a module of ours, shown under ``name``."""
+    return _program(name, _python(dotted), environ, grace=10.0, is_kept=False)
+
+
+def _python(dotted: str, *arguments: str) -> list[str]:
+    return [sys.executable, "-m", dotted, *arguments]
+
+
+def _program(
+    name: str, command: Sequence[str], environ: Mapping[str, str], *, grace: float, is_kept: bool = True
+) -> Program:
+    return Program(
+        name=name,
+        command=command,
+        environ={**FRUGAL, **environ},
+        only_environ=True,
+        cwd=str(BASE_DIR),
+        stop_signal=signal.SIGTERM,
+        grace=grace,
+        is_kept=is_kept,
+    )
+
+
+def default_environ() -> dict[str, str]:
+    """What every process of ours inherits."""
+    return {**os.environ, "DJANGO_SETTINGS_MODULE": "circuitos.settings"}
