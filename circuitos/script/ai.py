@@ -15,7 +15,7 @@ class CircuitAI:
 
     @staticmethod
     def ask(prompt: str, *, data: Any = None, schema: Any = None, model: str | None = None) -> Any:
-        """The model's text; with ``schema``, a pydantic model class, a validated object of it. Await it in async code.
+        """The model's text; with ``schema``, a pydantic model class, a validated object of it.
 
         ``data`` is untrusted material (a review, a message): it is handed over as data, apart from
         ``prompt``, so put nothing a stranger wrote into ``prompt``. Costs 1 API call an attempt, and AI

@@ -46,7 +46,7 @@ def camel_keywords(function: F) -> F:
 
 
 def camel_case(cls: T) -> T:
-    """Give every public attribute and method of ``cls`` its camelCase twin, and its methods camelCase keywords."""
+    """Give the public names of ``cls`` their camelCase twins, and its methods camelCase keywords."""
     for name, value in list(vars(cls).items()):
         if name.startswith("_"):
             continue

@@ -1,4 +1,4 @@
-"""``http``: callouts. The broker makes them, counts them and holds the secrets; the script sees the answer."""
+"""``http``: callouts. The broker makes and counts them and holds the secrets; the script sees the answer."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ class Http:
         return self.request("DELETE", url, **more)
 
     def transport(self) -> Any:
-        """A transport for SDKs built on httpx, sync and async: ``httpx.Client(transport=http.transport())``."""
+        """A transport for SDKs built on httpx, sync or async: ``Client(transport=http.transport())``."""
         from circuitos.script.transport import make
 
         return make(self)

@@ -27,7 +27,7 @@ class Tenant(NamedTuple):
 
 @camel_case
 class Context:
-    """One batch: records of one tenant, one object and one operation, in the order their events were acknowledged.
+    """One batch: records of one tenant, object and operation, in the order their events were acknowledged.
 
     Attributes: ``trigger`` (its name, ``"ContactTrigger.score_new_leads"``), ``object``, ``operation``
     (``insert``, ``update``, ``delete``, ``undelete``, ``merge``), ``timing`` (``before`` or ``after``),
@@ -118,7 +118,7 @@ class Context:
         return limits
 
     def changed(self, record: Mapping[str, Any], name: str) -> bool:
-        """Whether ``record``'s field ``name`` has another value than before; ``a.b`` looks into a mapping field.
+        """Whether ``record``'s field ``name`` has another value than before; ``a.b`` looks into a mapping.
 
         A record we meet for the first time has no old image: its field counts as changed when it has a value.
         """

@@ -1,4 +1,4 @@
-"""``CircuitDB``: records of the CRM and of the tenant, read from the mirror, changed when the execution succeeds."""
+"""``CircuitDB``: the CRM's and the tenant's records, read in the mirror, changed when the handler returns."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Enriched(Mapping[str, Mapping[str, Mapping[str, Any]]]):
 
 @camel_case
 class CircuitDB:
-    """Records by object: ``"Contact"``, ``"Opportunity"``, … and the tenant's own. Await each call in async code.
+    """Records by object: ``"Contact"``, ``"Opportunity"``, … and the tenant's own. Await calls in async code.
 
     Reads see committed data with this execution's own changes laid over it, by id (filters see committed data
     only). Changes are committed together when the handler returns; after an error none is. A changed field
@@ -86,7 +86,7 @@ class CircuitDB:
 
     @staticmethod
     def get(object: str, ids: Iterable[str] | str) -> Any:
-        """``{id: record}`` of the records that exist; for one id the record itself or ``None``. Costs 1 record query."""
+        """``{id: record}`` of those that exist; for one id the record or ``None``. Costs 1 record query."""
         if isinstance(ids, str):
             wanted = ids
             return call(
@@ -117,7 +117,7 @@ class CircuitDB:
 
     @staticmethod
     def update(object: str, rows: Any) -> Any:
-        """Change the given fields of existing records; each row has its ``id``. Gives a ``SaveResult`` each, in order.
+        """Change the given fields of existing records, by ``id``; gives a ``SaveResult`` each, in order.
 
         Of a changed ``Record`` the changed fields are stored, nothing else.
         """
@@ -125,7 +125,7 @@ class CircuitDB:
 
     @staticmethod
     def upsert(object: str, rows: Any) -> Any:
-        """Change records that exist by ``id`` and create the others. Gives a ``SaveResult`` each, in order."""
+        """Change records that exist, by ``id``, and create the others; a ``SaveResult`` each, in order."""
         return _write("upsert", object, rows)
 
     @staticmethod
@@ -141,7 +141,7 @@ class CircuitDB:
 
     @staticmethod
     def batch_enrich(records: Iterable[Mapping[str, Any]], sources: Iterable[str] | str = ("census",)) -> Any:
-        """What ``sources`` know about the records: an ``Enriched``. Costs 1 API call a source, however many records.
+        """What ``sources`` know about the records: an ``Enriched``. Costs 1 API call a source, not a record.
 
         ``"census"`` goes by ``postal_code``; ``@enricher`` sources by their own key. Raises ``CalloutError``
         when a source cannot be reached, ``CircuitError`` for a source that does not exist.

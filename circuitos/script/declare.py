@@ -108,7 +108,7 @@ def trigger(
 
 
 def schedule(cron: str, *, limits: Mapping[str, int] | None = None) -> Callable[[F], F]:
-    """Run the method at the times of a five-field cron line, in the tenant's time zone, with an empty batch."""
+    """Run the method at the times of a five-field cron line, in the tenant's time zone, with no records."""
     fields = cron.split() if isinstance(cron, str) else []
     fits = len(fields) == len(_CRON_RANGES)
     if not fits or not all(

@@ -1,4 +1,4 @@
-"""What can go wrong in a script, each with a stable code: the answer to "may I catch this?" is in the class."""
+"""What can go wrong in a script, each with a stable code; the class says whether it may be caught."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class RecordError(CircuitError):
 
 
 class JudgmentBlocked(CircuitError):
-    """The Judgment Protocol refused a request or an answer; ``data`` names level and rule, never the content."""
+    """The Judgment Protocol refused a request or answer; ``data`` names level and rule, not the content."""
 
     code = "judgment.blocked"
 

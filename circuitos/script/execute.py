@@ -1,7 +1,8 @@
-"""One execution of one handler: the same code in the jail and in the testing kit, so that the two cannot differ."""
+"""One execution of one handler: the same code in the jail and in the testing kit, so they cannot differ."""
 
 from __future__ import annotations
 
+import importlib
 import random
 import sys
 import warnings
@@ -13,6 +14,7 @@ from circuitos.script.budget import meter
 from circuitos.script.context import Context
 from circuitos.script.errors import CircuitError, LimitExceeded, NotAwaited
 from circuitos.script.loading import PYDANTIC_SPELLINGS, find_handler, settings_model
+from circuitos.script.plain import lenient, text
 from circuitos.script.record import Record, fields_set, has_unsaved, outcome_of
 
 if TYPE_CHECKING:
@@ -68,12 +70,8 @@ def execute(handler: Handler | None, start: dict[str, Any], channel: Channel) ->
 
 def warm() -> None:
     """Import what executions need, once, before runners are forked."""
-    import asyncio
-    import inspect
-
-    import pydantic
-
-    _ = asyncio, inspect, pydantic.BaseModel
+    for name in ("asyncio", "inspect", "pydantic.main"):
+        importlib.import_module(name)
 
 
 def _run(
@@ -100,7 +98,7 @@ def _run(
 
 
 def _choose(handler: Handler, context: Context, outcomes: dict[str, list[Any]]) -> None:
-    """Leave the records in the context that ``when=`` wants and ``schema=`` accepts; the others get their outcome."""
+    """Keep the records that ``when=`` wants and ``schema=`` accepts; the others get their outcome."""
     declared = handler.declared
     if declared.when is not None:
         wants = _predicate(declared.when, context)
@@ -173,7 +171,8 @@ def _not_awaited(session: Session) -> NotAwaited | None:
         if not made.is_started and not made.may_drop:
             where = f" at {made.at}" if made.at else ""
             return NotAwaited(
-                f"{made.what} was called{where} and never awaited, so it never happened: write `await {made.what}(…)`.",
+                f"{made.what} was called{where} and never awaited, so it never happened: "
+                f"write `await {made.what}(…)`.",
                 at=made.at,
             )
     for name in session.coroutines:
@@ -217,13 +216,13 @@ def _error(error: BaseException, channel: Channel) -> dict[str, Any]:
     data: dict[str, Any] = {}
     if isinstance(inner, (CircuitError, LimitExceeded)):
         code, detail = inner.code, inner.detail
-        data = dict(output.plain_data(inner.data))
+        data = dict(lenient(inner.data))
     elif isinstance(inner, MemoryError):
         allowed = (channel.limits.get("memory_mb") or [0, 0])[1]
         code, detail = LimitExceeded.code, f"The script needed more memory than its limit of {allowed} MB."
         data = {"limit": "memory_mb", "used": meter.memory_mb(), "max": allowed}
     else:
-        code, detail = "script.raised", output.text(str(inner))
+        code, detail = "script.raised", text(str(inner))
     return {
         "code": code,
         "type": type(inner).__name__,

@@ -15,7 +15,7 @@ _PACKAGE = os.path.dirname(os.path.dirname(_SDK.rstrip(os.sep)))  # what holds t
 _STDLIB = os.path.dirname(os.path.abspath(os.__file__)) + os.sep
 _AGENTS = os.path.join(os.path.dirname(_SDK.rstrip(os.sep)), "agents") + os.sep
 _JAIL = os.path.join(_PACKAGE, "governor", "jail") + os.sep
-_MACHINERY = (_SDK, _JAIL, os.path.join(_STDLIB, "asyncio") + os.sep)
+_MACHINERY = (_SDK, _JAIL, *(os.path.join(_STDLIB, name) + os.sep for name in ("asyncio", "importlib")))
 _known: dict[str, bool] = {}
 _short: dict[str, str] = {}
 
@@ -56,7 +56,7 @@ def _shorten(filename: str) -> str:
 
 def here() -> str:
     """``file:line`` of the innermost script frame that is running, or ``""``."""
-    frame: FrameType | None = sys._getframe(1)
+    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001
     while frame is not None:
         if is_script(frame.f_code.co_filename):
             return f"{short(frame.f_code.co_filename)}:{frame.f_lineno}"
@@ -95,8 +95,13 @@ def _clean(told: traceback.TracebackException, seen: set[int]) -> None:
             short(frame.filename), frame.lineno, frame.name, lookup_line=False, line=frame.line or ""
         )
         for frame in told.stack
-        if not os.path.abspath(frame.filename).startswith(_MACHINERY)
+        if not (
+            frame.filename.startswith("<frozen") or os.path.abspath(frame.filename).startswith(_MACHINERY)
+        )
     ]
+    filename = getattr(told, "filename", None)  # of a SyntaxError
+    if filename:
+        told.filename = short(filename)
     for linked in (told.__cause__, told.__context__, *(getattr(told, "exceptions", None) or ())):
         if linked is not None:
             _clean(linked, seen)

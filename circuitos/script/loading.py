@@ -1,4 +1,4 @@
-"""Finds and imports scripts, and says what they declare. Used by the jail and the testing kit, never by web or worker."""
+"""Imports scripts and says what they declare: in the jail and the testing kit, never in web or worker."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import importlib
 import linecache
 import sys
 import warnings
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from circuitos.script import frames
 from circuitos.script.declare import CircuitTrigger, Declaration, declaration
@@ -36,7 +36,7 @@ class Handler(NamedTuple):
 
 
 def load_scripts(entries: Iterable[str | Path]) -> list[dict[str, Any]]:
-    """Import the scripts and return their specs, sorted by (order, name). Folders go to the front of ``sys.path``.
+    """Import the scripts, their folders first on ``sys.path``; gives specs sorted by (order, name).
 
     A spec is plain data: ``kind`` (``trigger`` or ``schedule``), ``name``, ``object``, ``events``,
     ``operations``, ``batch_size``, ``order``, ``limits``, ``has_schema``, ``has_when``, ``is_async``,
@@ -83,24 +83,24 @@ def describe_module(module: ModuleType) -> list[dict[str, Any]]:
 
 
 def handlers(module: ModuleType) -> Iterator[Handler]:
-    """The declared methods of the trigger classes that ``module`` defines (imported ones belong elsewhere)."""
+    """The declared methods of the trigger classes that ``module`` itself defines."""
     for value in list(vars(module).values()):
         if isinstance(value, type) and value.__module__ == module.__name__:
             yield from handlers_of(value)
 
 
 def handlers_of(cls: type) -> Iterator[Handler]:
-    """The declared methods of one class, inherited ones included. Raises ``BadScript`` for a class that cannot run."""
+    """The declared methods of one class, inherited ones too. Raises ``BadScript`` if it cannot run."""
     found = {name: getattr(cls, name, None) for name in dir(cls) if not name.startswith("__")}
     methods = {name: function for name, function in found.items() if declaration(function) is not None}
     if not methods or vars(cls).get("abstract", False):
         return
     if not issubclass(cls, CircuitTrigger):
         raise BadScript(
-            f"{cls.__name__} has triggers but is no CircuitTrigger: write class {cls.__name__}(CircuitTrigger)."
+            f"{cls.__name__} has triggers but is no CircuitTrigger: class {cls.__name__}(CircuitTrigger)."
         )
     for function in methods.values():
-        handler = Handler(cls, function, _declared(function))
+        handler = Handler(cls, cast("FunctionType", function), _declared(function))
         _refuse_signature(handler)
         yield handler
 
@@ -159,8 +159,9 @@ def settings_model(cls: type) -> Any:
 
 
 def _does_not_load(source: Source, error: BaseException) -> BadScript:
-    place = frames.place(error) or f"{tell(source.file)}:1"
-    file, _, line = place.rpartition(":")
+    file, _, line = (frames.place(error) or ":1").rpartition(":")
+    if file in {"", frames.short(str(source.file))}:
+        file = tell(source.file)
     if isinstance(error, CircuitError):
         said = error.detail
     elif isinstance(error, SyntaxError):

@@ -28,7 +28,7 @@ _WRITTEN = _Written()
 
 
 class CircuitLog:
-    """Write a line into the trace: ``CircuitLog.info("scored", leads=12)``. Plain and async code alike, no await needed.
+    """Write a line into the trace: ``CircuitLog.info("scored", leads=12)``. It needs no await.
 
     ``anything`` may be any object: a list of pydantic errors, an exception, a record. Long values are cut,
     lines past the limit (1,000) are left out with a line that says so; personal data and secrets are masked

@@ -1,4 +1,4 @@
-"""``CircuitMonitor``: errors and timings for the people on duty, through the broker, to Sentry and the alert rules."""
+"""``CircuitMonitor``: errors and timings for the people on duty, through the broker."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from circuitos.script.session import call, current
 
 @camel_case
 class CircuitMonitor:
-    """Tell the people on duty. A call needs no await: in async code it is made at the latest when the handler returns."""
+    """Tell the people on duty, in Sentry and the alert rules. Without an await it happens on return."""
 
     @staticmethod
     def alert_on_error(error: Any, context: Any = None, **data: Any) -> Any:
-        """Report an error the script caught: ``error`` is an exception or a sentence, ``context`` anything of use."""
+        """Report an error the script caught: an exception or a sentence, and anything of use."""
         is_exception = isinstance(error, BaseException)
         args = {
             "type": type(error).__name__ if is_exception else "",

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from circuitos.script import frames
-from circuitos.script.plain import lenient, text
+from circuitos.script.plain import text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,11 +17,6 @@ if TYPE_CHECKING:
     from circuitos.script.session import Session
 
 PRINTED_CHARACTERS = 2_000  # of one printed line; the rest of the line is dropped
-
-
-def plain_data(data: Any) -> Any:
-    """Anything as bounded plain data."""
-    return lenient(data)
 
 
 def line(session: Session, level: str, message: str, data: Any = None, *, line: str | None = None) -> None:

@@ -34,7 +34,7 @@ class Record(dict[str, Any]):
 
     @property
     def old(self) -> Record | None:
-        """The record as it was before this event; ``None`` when that is not known (see ``context.changed``)."""
+        """The record as it was before this event, ``None`` when that is not known."""
         old: Record | None = self._old
         return old
 
@@ -101,11 +101,12 @@ class Record(dict[str, Any]):
 
 
 _set = object.__setattr__
+_get = object.__getattribute__
 
 
 def changes_of(record: Record) -> dict[str, Any] | None:
     """The fields set since the record was given, with its id; ``None`` when none was."""
-    changed = record._changed
+    changed = _get(record, "_changed")
     return (
         {"id": record.id, **{name: record[name] for name in record if name in changed}} if changed else None
     )
@@ -113,7 +114,7 @@ def changes_of(record: Record) -> dict[str, Any] | None:
 
 def fields_set(record: Record) -> dict[str, Any]:
     """The fields set since the record was given, without its id."""
-    return {name: record[name] for name in record if name in (record._changed or ())}
+    return {name: record[name] for name in record if name in (_get(record, "_changed") or ())}
 
 
 def mark_saved(record: Record) -> None:
@@ -123,12 +124,12 @@ def mark_saved(record: Record) -> None:
 
 def has_unsaved(record: Record) -> bool:
     """Whether fields were set that nobody handed to ``CircuitDB``."""
-    return bool(record._changed) and not record._saved
+    return bool(_get(record, "_changed")) and not _get(record, "_saved")
 
 
 def outcome_of(record: Record) -> tuple[str, str] | None:
     """What the handler said of the record: ``("failed" | "skipped", reason)``."""
-    outcome: tuple[str, str] | None = record._outcome
+    outcome: tuple[str, str] | None = _get(record, "_outcome")
     return outcome
 
 
@@ -137,4 +138,4 @@ def _no_field(record: Record, name: str) -> str:
 
     near = difflib.get_close_matches(snake(name), list(record), n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
-    return f"{record._object or 'This record'} has no field {name!r}.{hint}"
+    return f"{_get(record, '_object') or 'This record'} has no field {name!r}.{hint}"

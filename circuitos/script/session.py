@@ -72,7 +72,8 @@ def current() -> Session:
     """The running execution. Raises ``NoExecution`` outside of one."""
     if _current is None:
         raise NoExecution(
-            "No execution is running: the SDK works inside a trigger's handler, and in circuitos.script.testing.run()."
+            "No execution is running: the SDK works inside a trigger's handler, "
+            "and in circuitos.script.testing.run()."
         )
     return _current
 
@@ -124,7 +125,7 @@ class Call(Coroutine[Any, Any, Any]):
     def __getitem__(self, key: object) -> NoReturn:
         self._not_awaited()
 
-    def __len__(self) -> NoReturn:
+    def __len__(self) -> NoReturn:  # noqa: PLE0303
         self._not_awaited()
 
     def __repr__(self) -> str:
@@ -134,7 +135,7 @@ class Call(Coroutine[Any, Any, Any]):
 def in_loop() -> bool:
     """Whether the calling code runs in an event loop, so that it must be given awaitables."""
     events = sys.modules.get("asyncio.events")
-    return events is not None and events._get_running_loop() is not None
+    return events is not None and events._get_running_loop() is not None  # noqa: SLF001
 
 
 def call(

@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Settings(BaseModel):
-    """The base of a trigger's settings: a pydantic model named ``Settings`` on the class. Give every field a default.
+    """The base of a trigger's settings: a model named ``Settings`` on the class, a default for every field.
 
     Admin and portal make a validated form of it; handlers read ``self.settings`` (or ``context.settings``).
     """

@@ -26,7 +26,7 @@ class Source(NamedTuple):
 
 
 def sources(entries: Iterable[str | Path]) -> list[Source]:
-    """The script files of ``entries``: folders (their ``*.py``, no tests), single files, or dotted module names.
+    """The script files of ``entries``: folders (``*.py``, no tests), single files, or dotted module names.
 
     Raises ``BadScript`` for what is not there, and for two files that would be one module.
     """
@@ -39,7 +39,7 @@ def sources(entries: Iterable[str | Path]) -> list[Source]:
         taken = by_name.setdefault(source.module, source)
         if taken.file != source.file:
             raise BadScript(
-                f"Two script files are named {source.module}: {tell(taken.file)} and {tell(source.file)}; rename one.",
+                f"Two script files are named {source.module}: {tell(taken.file)} and {tell(source.file)}.",
                 file=tell(source.file),
                 line=1,
             )
@@ -56,7 +56,7 @@ def sources(entries: Iterable[str | Path]) -> list[Source]:
 
 
 def fingerprint(entries: Iterable[str | Path]) -> str:
-    """SHA-256 (hex) of everything in the script folders that can change what runs: names and contents of files."""
+    """SHA-256 (hex) of the names and contents of the script folders' files: whatever can change what runs."""
     digest = hashlib.sha256()
     for name, file in _files(entries):
         digest.update(f"{name}\0{file.stat().st_size}\0".encode())
@@ -95,15 +95,13 @@ def _files(entries: Iterable[str | Path]) -> Iterator[tuple[str, Path]]:
 def _sources(entry: str) -> list[Source]:
     path = Path(entry)
     if path.is_dir():
-        path = path.resolve()
         return [
-            Source(file.stem, file, path)
-            for file in sorted(path.glob("*.py"))
+            _source(file)
+            for file in sorted(path.resolve().glob("*.py"))
             if not file.name.startswith(("_", ".", *_TEST_FILES)) and not file.stem.endswith("_test")
         ]
     if path.is_file() and path.suffix == ".py":
-        path = path.resolve()
-        return [Source(path.stem, path, path.parent)]
+        return [_source(path.resolve())]
     if all(part.isidentifier() for part in entry.split(".")):
         try:
             found = importlib.util.find_spec(entry)
@@ -112,6 +110,14 @@ def _sources(entry: str) -> list[Source]:
         if found is not None and found.origin:
             return [Source(entry, Path(found.origin), None)]
     raise BadScript(f"There is no script folder, file or module {entry!r}.", file=entry, line=0)
+
+
+def _source(file: Path) -> Source:
+    """A file under its stem; one that stands in a package (the shipped agents) under its full name."""
+    name, folder = file.stem, file.parent
+    while (folder / "__init__.py").exists():
+        name, folder = f"{folder.name}.{name}", folder.parent
+    return Source(name, file, None if "." in name else folder)
 
 
 def _packages(folder: Path | None) -> list[str]:
