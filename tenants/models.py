@@ -13,7 +13,7 @@ from django_tenants.models import DomainMixin, TenantMixin
 from tenants.choices import CRM, Role, TenantStatus
 
 
-class Tier(models.Model):
+class Tier(models.Model):  # type: ignore[django-manager-missing]  # django-tenants ships no types
     """A plan. Tiers are rows, asked through ``governor``; no code compares their names."""
 
     slug = models.SlugField(primary_key=True, max_length=40)

@@ -1,4 +1,4 @@
-"""The suite's world: the tenants acme and globex with real schemas, and people who may see different things."""
+"""The suite's world: the tenants acme and globex with real schemas, and people who see different things."""
 
 from __future__ import annotations
 
@@ -195,7 +195,7 @@ def valkey() -> Iterator[Redis]:
 
 @pytest.fixture
 def child_environ(transactional_db: None, valkey: Redis) -> dict[str, str]:
-    """The environment of a child process that works on this test's database: real commits, so transactional."""
+    """The environment of a child process on this test's database. Commits are real, so transactional."""
     database = connection.settings_dict
     host = str(database["HOST"])
     user, password = quote(str(database["USER"])), quote(str(database["PASSWORD"]))
