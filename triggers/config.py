@@ -1,0 +1,76 @@
+"""Trigger configuration: which triggers run for a tenant's events, in which order, with which settings."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+if TYPE_CHECKING:
+    from triggers.registry import Registry, TriggerSpec
+
+FRESH_SECONDS = 5.0  # how long a switch may take to reach a running worker
+
+_ROWS = """
+SELECT trigger, tenant_id IS NOT NULL AS is_own, is_enabled, "order", settings FROM triggers_triggerconfig
+WHERE tenant_id = %s OR tenant_id IS NULL ORDER BY tenant_id NULLS FIRST
+"""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A trigger that is to run, as configured for the tenant."""
+
+    spec: TriggerSpec
+    order: int
+    settings: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class _Row:
+    is_enabled: bool
+    order: int | None
+    settings: dict[str, Any]
+
+
+class Configuration:
+    """The switches of all tenants, read when they are needed and kept for seconds."""
+
+    def __init__(self, registry: Registry) -> None:
+        self.registry = registry
+        self._rows: dict[int, tuple[float, dict[str, _Row]]] = {}
+
+    def wanted(self, cursor: Any, *, tenant_id: int, obj: str, operation: str) -> tuple[Wanted, ...]:
+        """The triggers that run after this operation, in the order they run."""
+        specs = self.registry.for_event(obj, operation)
+        if not specs:
+            return ()
+        rows = self._of(cursor, tenant_id)
+        found = []
+        for spec in specs:
+            row = rows.get(spec.name)
+            if row is None:
+                found.append(Wanted(spec, spec.order, {}))
+            elif row.is_enabled:
+                found.append(Wanted(spec, spec.order if row.order is None else row.order, row.settings))
+        return tuple(sorted(found, key=lambda wanted: (wanted.order, wanted.spec.name)))
+
+    def settings(self, cursor: Any, *, tenant_id: int, trigger: str) -> dict[str, Any]:
+        """The tenant's settings of a trigger."""
+        row = self._of(cursor, tenant_id).get(trigger)
+        return row.settings if row else {}
+
+    def _of(self, cursor: Any, tenant_id: int) -> dict[str, _Row]:
+        read_at, rows = self._rows.get(tenant_id, (0.0, {}))
+        now = time.monotonic()
+        if not read_at or now - read_at > FRESH_SECONDS:
+            cursor.execute(_ROWS, [tenant_id])
+            # The tenant's own row comes after the one for all tenants, and replaces it.
+            rows = {
+                name: _Row(is_enabled, order, msgspec.json.decode(settings))
+                for name, _, is_enabled, order, settings in cursor.fetchall()
+            }
+            self._rows[tenant_id] = (now, rows)
+        return rows

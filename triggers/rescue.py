@@ -1,0 +1,77 @@
+"""Rescue: what a dead worker left behind, and what came due while nobody looked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from triggers import lanes, members
+from triggers.choices import ExecutionStatus
+from triggers.work import Work
+
+if TYPE_CHECKING:
+    from triggers.lanes import Lease
+
+_OPEN = """
+SELECT code, root, trigger, operation, release, seed, now, created_at, mode, id, parent_id, replay_of_id,
+       started_at, attempts, losses, status, event_ids, record_ids,
+       coalesce(next_attempt_at > clock_timestamp(), false) AS waits
+FROM triggers_execution WHERE lane_id = %s AND status IN ('queued', 'running') ORDER BY root, id
+"""
+
+
+@dataclass
+class Left:
+    """A lane's open executions."""
+
+    works: list[Work] = field(default_factory=list)  # to run now, with exactly their members
+    held: set[str] = field(default_factory=set)  # records of executions whose next attempt is still to come
+
+
+def resume(cursor: Any, lease: Lease) -> Left:
+    """The lane's executions that are due again. One that was running lost its worker: that counts."""
+    cursor.execute(_OPEN, [lease.lane_id])
+    left = Left()
+    due = []
+    for *fields, status, event_ids, record_ids, waits in cursor.fetchall():
+        if waits:
+            left.held.update(record_ids)
+            continue
+        due.append((fields, status, event_ids))
+    if not due:
+        return left
+    ids = {event_id for _, _, event_ids in due for event_id in event_ids}
+    rows = members.read(cursor, ids, is_past=lease.is_replay)
+    found = {row.id: members.member(row, lease) for row in rows}
+    for fields, status, event_ids in due:
+        batch = [found[event_id] for event_id in event_ids if event_id in found]
+        execution = Work(*fields[:5], batch, *fields[5:])
+        if status == ExecutionStatus.RUNNING:
+            execution.losses += 1
+        left.works.append(execution)
+    return left
+
+
+def free_dead(cursor: Any) -> int:
+    """End the leases of workers that ran beside us and are no more, before their time has passed."""
+    cursor.execute(
+        "SELECT id, lease_token, leased_by FROM triggers_lane WHERE lease_until > clock_timestamp()"
+    )
+    freed = 0
+    for lane_id, token, worker in cursor.fetchall():
+        if lanes.is_dead(worker):
+            cursor.execute(
+                "UPDATE triggers_lane SET lease_until = clock_timestamp() WHERE id = %s AND lease_token = %s",
+                [lane_id, token],
+            )
+            freed += cursor.rowcount
+    return freed
+
+
+def unpark(cursor: Any) -> int:
+    """Open the lanes whose parking ended."""
+    cursor.execute(
+        "UPDATE triggers_lane SET parked_reason = '', parked_until = NULL"
+        " WHERE parked_reason <> '' AND parked_until <= clock_timestamp()"
+    )
+    return int(cursor.rowcount)

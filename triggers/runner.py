@@ -1,0 +1,265 @@
+"""Running: a supervisor leases a lane, claims a batch, runs each execution in the jail and settles it."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import deque
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from django.db import DataError, InterfaceError, OperationalError, connection, transaction
+from django.utils import timezone
+
+from governor.job import Job, RunError, RunResult
+from tenants.errors import CodedError
+from triggers import bisect, claim, lanes, replay, rescue, settle, work
+from triggers.choices import Mode
+from triggers.config import Configuration
+from triggers.rates import ErrorRates
+from triggers.registry import UnknownTrigger
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from uuid import UUID
+
+    from triggers.lanes import Lease
+    from triggers.registry import Registry
+    from triggers.work import Work
+
+logger = logging.getLogger(__name__)
+
+STEP = 0.05  # seconds: the longest sleep while a batch fills
+YIELD_AFTER = 2.0  # seconds of one lane's executions after which other lanes get their turn
+PASS_OVER = 0.5  # seconds a lane that had nothing for us is left alone
+RECONNECT_SECONDS = 30.0
+LEASE_LOST = "triggers.lease-lost"
+WORKER_LOST = "triggers.worker-lost"
+UNSTORABLE = "triggers.unstorable"
+# What PostgreSQL, or its driver, says to a value it cannot hold.
+REFUSED = (DataError, ValueError)
+
+
+class Supervisor:
+    """One worker process: serves whatever lane is ripe. Uses the database from one thread only."""
+
+    def __init__(
+        self,
+        *,
+        registry: Registry,
+        zygote: Any,
+        run: Callable[..., RunResult],
+        worker: str | None = None,
+        lease_seconds: float = lanes.LEASE_SECONDS,
+    ) -> None:
+        self.worker = worker or lanes.worker_name()
+        self.configuration = Configuration(registry)
+        self.zygote = zygote
+        self.lease_seconds = lease_seconds
+        self._run_job = run
+        self._rates = ErrorRates()
+        self._passed_over: dict[int, float] = {}
+        self._one_by_one: set[int] = set()
+        self._lease: Lease | None = None
+
+    def use(self, registry: Registry) -> None:
+        """Run these scripts from the next claim on."""
+        if registry is not self.configuration.registry:
+            self.configuration = Configuration(registry)
+            self.zygote.reload(registry.paths)
+
+    def serve(self, *, seconds: float = 5.0) -> bool:
+        """Serve ripe lanes until none has work or the time is over. True: there is still work."""
+        until = time.monotonic() + seconds
+        while True:
+            try:
+                ripe_in = self.step()
+            except (OperationalError, InterfaceError) as error:
+                logger.warning("The database is gone, its batch will be run again: %s", error)
+                if not self._reconnect():
+                    return False
+                ripe_in = 0.0
+            if ripe_in is None:
+                return False
+            if time.monotonic() >= until:
+                return True
+            if ripe_in > 0:
+                time.sleep(min(ripe_in, STEP))
+
+    def step(self) -> float | None:
+        """Serve one lane once. Returns the seconds until the next is ripe; None when none has work."""
+        self._lease = None
+        try:
+            with transaction.atomic(), connection.cursor() as cursor:
+                lease, ripe_in = lanes.take(
+                    cursor,
+                    worker=self.worker,
+                    passed_over=self._left_alone(),
+                    lease_seconds=self.lease_seconds,
+                )
+                if lease is None:
+                    return ripe_in
+                self._lease = lease
+                works = self._works(cursor, lease)
+        except REFUSED:
+            if self._lease is None:
+                raise
+            logger.exception(
+                "A batch of lane %s cannot be stored; its events go one by one", self._lease.lane_id
+            )
+            self._one_by_one.add(self._lease.lane_id)
+            return 0.0
+        if works:
+            try:
+                self._run_all(lease, works)
+            except settle.Fenced:
+                logger.warning("Another worker serves lane %s; nothing was committed.", lease.lane_id)
+        return 0.0
+
+    def _works(self, cursor: Any, lease: Lease) -> list[Work]:
+        """What is to run in the leased lane now. Without any, the lease is given back."""
+        at = timezone.now()
+        left = rescue.resume(cursor, lease)
+        if left.works:
+            work.start(cursor, left.works[0], at=at)
+            return left.works
+        claimed = claim.Claimed() if lease.is_replay else self._claim(cursor, lease, left.held, at)
+        if not claimed.works:
+            lanes.release(cursor, lease, is_served=not claimed.is_empty)
+        if claimed.is_empty:
+            # Its waiting events are held back by an execution whose next attempt is still to come.
+            self._passed_over[lease.lane_id] = time.monotonic() + PASS_OVER
+        return claimed.works
+
+    def _claim(self, cursor: Any, lease: Lease, held: set[str], at: Any) -> claim.Claimed:
+        if lease.lane_id not in self._one_by_one:
+            return claim.claim(cursor, lease, configuration=self.configuration, held=held, at=at)
+        try:
+            with transaction.atomic():
+                return claim.claim(cursor, lease, configuration=self.configuration, held=held, most=1, at=at)
+        except REFUSED as error:
+            logger.exception("An event of lane %s cannot be stored", lease.lane_id)
+            self._one_by_one.discard(lease.lane_id)
+            return claim.set_aside(cursor, lease, held=held, code=UNSTORABLE, detail=str(error), at=at)
+
+    def _run_all(self, lease: Lease, works: Sequence[Work]) -> None:
+        """Run the executions in order, one settle each. Raises ``Fenced``."""
+        queue = deque(works)
+        given_up: set[UUID] = set()
+        began = time.monotonic()
+        while queue:
+            current = queue.popleft()
+            if current.root in given_up:
+                result = _not_run(bisect.GIVEN_UP, "Both halves of its batch came to the same limit.")
+            else:
+                result = self._run(lease, current)
+            if result.error and result.error.code == LEASE_LOST:
+                raise settle.Fenced
+            is_over = time.monotonic() - began > YIELD_AFTER
+            try:
+                is_last = self._settle(lease, current, result, queue, given_up, is_over=is_over)
+            except REFUSED as error:
+                logger.exception("What execution %s did cannot be stored", current.code)
+                result = _not_run(UNSTORABLE, f"What it did cannot be stored: {error}")
+                is_last = self._settle(lease, current, result, queue, given_up, is_over=is_over)
+            if is_last:
+                return
+
+    def _settle(
+        self,
+        lease: Lease,
+        current: Work,
+        result: RunResult,
+        queue: deque[Work],
+        given_up: set[UUID],
+        *,
+        is_over: bool,
+    ) -> bool:
+        """Commit one execution's end and the next one's start. True: the lane was given back."""
+        with transaction.atomic(), connection.cursor() as cursor:
+            ending = bisect.decide(current, result, family=partial(settle.family, cursor, current))
+            is_last = is_over or not (queue or ending.parts)
+            settle.fence(cursor, lease, is_last=is_last, lease_seconds=self.lease_seconds)
+            parts = settle.settle(cursor, lease, current, ending=ending, result=result, at=timezone.now())
+            _enqueue(queue, parts)
+            if not is_last:
+                work.start(cursor, queue[0], at=timezone.now())
+        if ending.gives_up:
+            given_up.add(current.root)
+        settle.remember(current, ending)
+        return is_last
+
+    def _run(self, lease: Lease, current: Work) -> RunResult:
+        if current.losses > bisect.MOST_LOSSES:
+            return _not_run(WORKER_LOST, f"{current.losses} workers died while they ran it.")
+        batch = [member for member in current.members if member.problem is None]
+        if not batch:
+            return RunResult()
+        try:
+            spec = self.configuration.registry.get(current.trigger)
+        except UnknownTrigger as error:
+            return _not_run(error.code, str(error))
+        with connection.cursor() as cursor:
+            of_trigger = {"tenant_id": lease.tenant_id, "trigger": current.trigger}
+            job = Job(
+                tenant_id=lease.tenant_id,
+                schema=lease.schema,
+                tenant=lease.tenant,
+                execution=current.code,
+                root=current.root,
+                spec=spec,
+                release=current.release,
+                mode=current.mode,
+                object=lease.object,
+                operation=current.operation,
+                records=[member.record for member in batch],
+                olds=[member.old for member in batch],
+                old_known=[member.old_known for member in batch],
+                limits=spec.limits,
+                depth=current.depth,
+                seed=current.seed,
+                now=current.now,
+                error_rate=self._rates.of(cursor, **of_trigger),
+                settings=self.configuration.settings(cursor, **of_trigger),
+                recorded=replay.recorded(cursor, current) if current.mode == Mode.RECORDED else None,
+            )
+        try:
+            return self._run_job(job, zygote=self.zygote, heartbeat=partial(self._renew, lease))
+        except CodedError as error:
+            return _not_run(error.code, str(error), is_retryable=True)
+
+    def _renew(self, lease: Lease) -> bool:
+        with connection.cursor() as cursor:
+            return lanes.renew(cursor, lease, lease_seconds=self.lease_seconds)
+
+    def _left_alone(self) -> list[int]:
+        now = time.monotonic()
+        self._passed_over = {lane: until for lane, until in self._passed_over.items() if until > now}
+        return list(self._passed_over)
+
+    def _reconnect(self) -> bool:
+        """Wait for the database, then give back the lease we still hold, so that nobody waits for its end."""
+        until = time.monotonic() + RECONNECT_SECONDS
+        while time.monotonic() < until:
+            connection.close()
+            try:
+                with connection.cursor() as cursor:
+                    if self._lease is not None:
+                        lanes.release(cursor, self._lease, is_served=False)
+            except (OperationalError, InterfaceError):
+                time.sleep(STEP * 5)
+            else:
+                return True
+        return False
+
+
+def _enqueue(queue: deque[Work], parts: Sequence[Work]) -> None:
+    """Put the parts behind the others of their batch and before the next trigger's executions."""
+    if parts:
+        after = sum(1 for waiting in queue if waiting.root == parts[0].root)
+        for offset, part in enumerate(parts):
+            queue.insert(after + offset, part)
+
+
+def _not_run(code: str, detail: str, *, is_retryable: bool = False) -> RunResult:
+    return RunResult(error=RunError(code=code, type="", detail=detail, is_retryable=is_retryable))

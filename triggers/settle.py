@@ -1,0 +1,223 @@
+"""Settling: one transaction commits what an execution changed, what became of its records, and its trace."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from governor.judgment.masking import mask
+from logs import traces
+from logs.search import terms_of
+from tenants.records import store
+from triggers import lanes, outbox, past, work
+from triggers.bisect import MOST_ATTEMPTS, MOST_LOSSES, Family
+from triggers.choices import Mode
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from governor.job import RunResult
+    from triggers.bisect import Ending
+    from triggers.lanes import Lease
+    from triggers.work import Verdict, Work
+
+LONGEST_DETAIL = 2000
+
+_EXECUTION = """
+UPDATE triggers_execution SET status = %s, with_errors = %s, error_code = %s, error_detail = %s,
+    limit_name = %s, ok = %s, failed = %s, skipped = %s, wall_ms = %s, cpu_ms = %s, usage = %s::jsonb,
+    attempts = %s, losses = %s, started_at = %s, finished_at = CASE WHEN %s THEN %s END,
+    next_attempt_at = clock_timestamp() + %s * interval '1 second'
+WHERE id = %s RETURNING next_attempt_at
+"""
+_STILL_PENDING = """
+UPDATE triggers_liveevent e SET pending = array_remove(e.pending, %s), error = said.outcomes
+FROM unnest(%s::bigint[], %s::jsonb[]) AS said(event_id, outcomes) WHERE e.id = said.event_id
+"""
+_WAITING = "UPDATE triggers_liveevent SET attempts = attempts + 1, next_attempt_at = %s WHERE id = ANY(%s)"
+_FAMILY = """
+WITH RECURSIVE part AS (
+    SELECT id, parent_id, limit_name FROM triggers_execution WHERE code = %s
+    UNION ALL
+    SELECT child.id, child.parent_id, child.limit_name
+    FROM triggers_execution child JOIN part ON child.parent_id = part.id
+)
+SELECT count(*) - 1, coalesce(max(limit_name) FILTER (WHERE parent_id = %s AND id <> %s), '') FROM part
+"""
+
+
+class Fenced(Exception):
+    """The lane was leased to another worker meanwhile; nothing was committed."""
+
+
+def fence(cursor: Any, lease: Lease, *, is_last: bool, lease_seconds: float = lanes.LEASE_SECONDS) -> None:
+    """Lock the lane as its holder, and keep it or (``is_last``) give it back. Raises ``Fenced``: roll back.
+
+    From here to the commit no other worker can lease the lane, so what we commit is its newest word. A
+    worker whose lease was taken over finds another token and commits nothing.
+    """
+    is_ours = (
+        lanes.release(cursor, lease, is_served=True)
+        if is_last
+        else lanes.renew(cursor, lease, lease_seconds=lease_seconds)
+    )
+    if not is_ours:
+        raise Fenced
+
+
+def settle(
+    cursor: Any, lease: Lease, done: Work, *, ending: Ending, result: RunResult, at: datetime
+) -> list[Work]:
+    """Store the end of an execution, behind the ``fence``. Returns the parts when the batch was split."""
+    if result.error is None and done.mode == Mode.LIVE:
+        _change(cursor, lease, done, ending, result, at=at)
+    waits_until = _update(cursor, done, ending, result, at=at)
+    _trace(cursor, lease, done, ending, result, at=at)
+    parts = _split(cursor, lease, done, ending, at=at)
+    if done.replay_of_id is None:
+        if waits_until:
+            cursor.execute(_WAITING, [waits_until, [member.event_id for member in done.members]])
+        elif not parts:
+            _end_events(cursor, done, ending, at=at)
+    return parts
+
+
+def family(cursor: Any, done: Work) -> Family:
+    """What is known of the other parts of the batch that ``done`` is a part of."""
+    cursor.execute(_FAMILY, [str(done.root), done.parent_id, done.id])
+    parts, sibling_limit = cursor.fetchone()
+    return Family(parts, sibling_limit)
+
+
+def remember(done: Work, ending: Ending) -> None:
+    """Note in memory what was committed: the members' next executions see it. Call after the commit."""
+    for member in done.members:
+        verdict = ending.verdicts.get(member.record_id)
+        if verdict is not None:
+            member.pending = [name for name in member.pending if name != done.trigger]
+            member.verdicts[done.trigger] = verdict
+
+
+def _change(
+    cursor: Any, lease: Lease, done: Work, ending: Ending, result: RunResult, *, at: datetime
+) -> None:
+    failed = {record_id for record_id, verdict in ending.verdicts.items() if verdict.status == "failed"}
+    changes = [
+        change for change in result.changes if change.object != lease.object or change.id not in failed
+    ]
+    if not changes:
+        return
+    first = done.members[0]
+    crm = first.crm or store.OWN
+    source_of = {change.object: crm for change in changes if outbox.is_of_crm(change.object)}
+    store.apply_changes(cursor, schema=lease.schema, changes=changes, at=at, source_of=source_of)
+    outbox.put(
+        cursor,
+        changes,
+        tenant_id=lease.tenant_id,
+        execution=done.code,
+        connection_of={(lease.object, member.record_id): member.connection_id for member in done.members},
+        otherwise=first.connection_id,
+        at=at,
+    )
+
+
+def _update(cursor: Any, done: Work, ending: Ending, result: RunResult, *, at: datetime) -> datetime | None:
+    cursor.execute(
+        _EXECUTION,
+        [
+            *(str(ending.status), result.with_errors, ending.code[:60]),
+            *(str(mask(ending.detail))[:LONGEST_DETAIL], ending.error.limit or "" if ending.error else ""),
+            *(ending.count("ok"), ending.count("failed", "quarantined"), ending.count("skipped")),
+            *(round(result.wall_ms), round(result.cpu_ms), work.as_json(result.usage)),
+            *(
+                done.attempts,
+                done.losses,
+                done.started_at or at,
+                ending.retry_in is None,
+                at,
+                ending.retry_in,
+            ),
+            done.id,
+        ],
+    )
+    waits_until: datetime | None = cursor.fetchone()[0]
+    return waits_until
+
+
+def _trace(cursor: Any, lease: Lease, done: Work, ending: Ending, result: RunResult, *, at: datetime) -> None:
+    error = None
+    if ending.error is not None:
+        names = ("code", "type", "detail", "traceback", "at", "limit", "used", "max")
+        error = {name: getattr(ending.error, name) for name in names}
+        error |= {"code": ending.code, "detail": ending.detail}
+    traces.write(
+        cursor,
+        tenant_id=lease.tenant_id,
+        execution=done.code,
+        started_at=done.started_at or at,
+        release=done.release,
+        spans=result.spans,
+        entries=result.entries,
+        usage=result.usage,
+        effects=result.effects,
+        outcomes={
+            record_id: [verdict.status, verdict.detail, verdict.data]
+            for record_id, verdict in ending.verdicts.items()
+        },
+        error=error,
+        at=at,
+    )
+
+
+def _split(cursor: Any, lease: Lease, done: Work, ending: Ending, *, at: datetime) -> list[Work]:
+    if not ending.parts:
+        return []
+    parts = [
+        work.create(
+            trigger=done.trigger,
+            operation=done.operation,
+            release=done.release,
+            members=batch,
+            at=at,
+            parent=done,
+        )
+        for batch in ending.parts
+    ]
+    for part in parts:
+        # A part of what was tried often enough, or cost enough workers, has one chance and no more.
+        part.attempts = MOST_ATTEMPTS - 1 if ending.error and ending.error.is_retryable else 0
+        part.losses = min(part.losses, MOST_LOSSES)
+    work.store(
+        cursor,
+        parts,
+        tenant_id=lease.tenant_id,
+        lane_id=lease.lane_id,
+        obj=lease.object,
+        terms=[terms_of([member.record for member in part.members]) for part in parts],
+    )
+    return parts
+
+
+def _end_events(cursor: Any, done: Work, ending: Ending, *, at: datetime) -> None:
+    ended: list[past.EventEnd] = []
+    others: list[tuple[int, dict[str, Verdict]]] = []
+    for member in done.members:
+        verdicts = {**member.verdicts, done.trigger: ending.verdicts[member.record_id]}
+        if set(member.pending) <= {done.trigger}:
+            ended.append(past.end_of(member.event_id, _masked(verdicts)))
+        else:
+            others.append((member.event_id, verdicts))
+    past.move(cursor, ended, at=at)
+    if others:
+        said = [work.as_json({"outcomes": _masked(verdicts)}) for _, verdicts in others]
+        cursor.execute(_STILL_PENDING, [done.trigger, [event_id for event_id, _ in others], said])
+
+
+def _masked(verdicts: dict[str, Verdict]) -> dict[str, Verdict]:
+    """Reasons are the script's words: they may name people."""
+    return {
+        name: verdict._replace(detail=str(mask(verdict.detail))[:LONGEST_DETAIL], data=mask(verdict.data))
+        if verdict.detail or verdict.data
+        else verdict
+        for name, verdict in verdicts.items()
+    }
