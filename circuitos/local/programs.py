@@ -11,7 +11,7 @@ from circuitos.env import BASE_DIR
 from circuitos.local.process import Program
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
 ORDER = ("web", "worker", "beat", "valkey", "postgres")  # of stopping: who takes work in goes first
@@ -25,7 +25,7 @@ def web(environ: Mapping[str, str], *, host: str, port: int) -> Program:
     command = _python("granian", "--interface", "wsgi", "circuitos.wsgi:application", "--no-ws")
     command += ["--host", host, "--port", str(port), "--workers", "1", "--runtime-threads", "1"]
     command += ["--blocking-threads", str(BLOCKING_THREADS), "--log-level", "warning"]
-    return _program("web", command, environ, grace=15.0)
+    return _program("web", command, environ, grace=15.0, is_noise=_is_thread_advice)
 
 
 def worker(environ: Mapping[str, str], *, concurrency: int) -> Program:
@@ -69,7 +69,13 @@ def _python(dotted: str, *arguments: str) -> list[str]:
 
 
 def _program(
-    name: str, command: Sequence[str], environ: Mapping[str, str], *, grace: float, is_kept: bool = True
+    name: str,
+    command: Sequence[str],
+    environ: Mapping[str, str],
+    *,
+    grace: float,
+    is_kept: bool = True,
+    is_noise: Callable[[str], bool] = lambda line: False,
 ) -> Program:
     return Program(
         name=name,
@@ -80,7 +86,13 @@ def _program(
         stop_signal=signal.SIGTERM,
         grace=grace,
         is_kept=is_kept,
+        is_noise=is_noise,
     )
+
+
+def _is_thread_advice(line: str) -> bool:
+    # The threads wait together for one commit; granian cannot know and warns about their number.
+    return "Python threads, which seems quite high" in line
 
 
 def default_environ() -> dict[str, str]:

@@ -13,6 +13,7 @@ from circuitos.local.home import LocalError, socket_folder
 from circuitos.local.process import Program
 
 MEMORY = "32mb"
+NOISE = ("overcommit_memory", "# WARNING", "signal-handler", "ready to exit")
 
 
 class Valkey:
@@ -56,7 +57,7 @@ class Valkey:
             only_environ=True,
             stop_signal=signal.SIGTERM,
             grace=5.0,
-            is_noise=lambda line: "overcommit_memory" in line or "# WARNING" in line,
+            is_noise=lambda line: any(words in line for words in NOISE),
         )
 
     def is_ready(self) -> bool:

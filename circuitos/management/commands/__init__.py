@@ -1,0 +1,3 @@
+"""`manage.py` commands: running, sending and checking an installation."""
+
+from __future__ import annotations
