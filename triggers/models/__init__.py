@@ -7,6 +7,7 @@ from triggers.models.event import Dedup, Event, LiveEvent, RefusedDelivery
 from triggers.models.execution import Execution
 from triggers.models.lane import Lane
 from triggers.models.outbox import OutboxWrite
+from triggers.models.refused import RefusedCount
 
 __all__ = [
     "Dedup",
@@ -15,6 +16,7 @@ __all__ = [
     "Lane",
     "LiveEvent",
     "OutboxWrite",
+    "RefusedCount",
     "RefusedDelivery",
     "TriggerConfig",
 ]

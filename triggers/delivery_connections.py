@@ -1,0 +1,146 @@
+"""The connection behind a webhook's key, kept for a few seconds: a delivery costs no query."""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from circuitos.env import env
+from tenants.choices import CRM
+from tenants.connections import signing_secrets
+from tenants.errors import CodedError
+from tenants.models import Connection
+from triggers.crm import ADAPTERS
+from triggers.group_commit import committer
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from psycopg2.extensions import cursor as Cursor  # noqa: N812
+
+    from triggers.crm.adapter import Adapter
+
+logger = logging.getLogger(__name__)
+
+KEPT_S = 5.0
+REFRESHED_AFTER_S = 4.0
+MAX_KEPT = 20_000
+
+DEFAULT_RATE = 5_000  # events a second
+DEFAULT_LOT = 1_000_000  # events waiting
+
+_KEY = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_QUERY = """
+    SELECT c.id, c.code, c.tenant_id, c.crm, c.account_id, c.sealed_secrets, c.public_keys, t.settings
+    FROM tenants_connection c JOIN tenants_tenant t ON t.id = c.tenant_id
+    WHERE c.key = %s AND c.is_active
+"""
+
+
+class UnknownKey(CodedError):
+    """No connection has this key, or it was switched off."""
+
+    code = "triggers.unknown-key"
+    status = 404
+
+
+class Hook(msgspec.Struct, frozen=True, kw_only=True):
+    """What a delivery must know of its connection."""
+
+    connection_id: int
+    tenant_id: int
+    crm: str
+    adapter: Any  # an Adapter; a module is no type
+    account_id: str
+    secrets: tuple[str, ...]
+    public_keys: tuple[str, ...]
+    rate: int
+    lot: int
+
+
+class _Kept(msgspec.Struct):
+    hook: Hook | None
+    refresh_at: float
+    until: float
+
+
+_known: dict[str, _Kept] = {}
+# Guessed keys in a place of their own, so that guessing drives no real one out.
+_unknown: dict[str, _Kept] = {}
+
+
+def find(key: str, *, at: datetime) -> Hook:
+    """The connection with this key. Raises ``UnknownKey``, or ``Unavailable`` when it cannot be read."""
+    now = time.monotonic()
+    kept = _known.get(key) or _unknown.get(key)
+    if kept is None or now >= kept.until:
+        kept = _load(key, now, at)
+    elif now >= kept.refresh_at:
+        # One thread reads it anew; meanwhile the others go on with what is known.
+        kept.refresh_at = kept.until
+        kept = _load(key, now, at)
+    if kept.hook is None:
+        raise UnknownKey("No connection has this address.")
+    return kept.hook
+
+
+def forget() -> None:
+    """Read every connection anew."""
+    _known.clear()
+    _unknown.clear()
+
+
+def _load(key: str, now: float, at: datetime) -> _Kept:
+    row = committer().ask(lambda cursor: _select(cursor, key)) if _KEY.fullmatch(key) else None
+    kept = _Kept(_hook(row, at) if row else None, now + REFRESHED_AFTER_S, now + KEPT_S)
+    place, other = (_unknown, _known) if kept.hook is None else (_known, _unknown)
+    if len(place) >= MAX_KEPT:
+        place.clear()
+    other.pop(key, None)
+    if len(key) <= 64:
+        place[key] = kept
+    return kept
+
+
+def _select(cursor: Cursor, key: str) -> tuple[Any, ...] | None:
+    cursor.execute(_QUERY, (key,))
+    row: tuple[Any, ...] | None = cursor.fetchone()
+    return row
+
+
+def _hook(row: tuple[Any, ...], at: datetime) -> Hook | None:
+    pk, code, tenant_id, crm, account_id, sealed, public_keys, settings = row
+    adapter: Adapter | None = ADAPTERS.get(crm)
+    if adapter is None:
+        return None
+    connection = Connection(id=pk, code=code, tenant_id=tenant_id, crm=crm, sealed_secrets=sealed)
+    try:
+        secrets = tuple(signing_secrets(connection, at=at))
+    except CodedError:
+        # Its deliveries are refused, and kept until the key ring is mended.
+        logger.exception("The secrets of connection %s cannot be opened", code)
+        secrets = ()
+    if not secrets and crm == CRM.HUBSPOT and env().hubspot_client_secret:
+        secrets = (env().hubspot_client_secret,)
+    if not public_keys and crm == CRM.GOHIGHLEVEL:
+        public_keys = env().gohighlevel_public_keys
+    return Hook(
+        connection_id=pk,
+        tenant_id=tenant_id,
+        crm=crm,
+        adapter=adapter,
+        account_id=account_id,
+        secrets=secrets,
+        public_keys=tuple(public_keys),
+        rate=_setting(settings, "ingest_rate", DEFAULT_RATE),
+        lot=_setting(settings, "ingest_lot", DEFAULT_LOT),
+    )
+
+
+def _setting(settings: Any, name: str, default: int) -> int:
+    value = settings.get(name) if isinstance(settings, dict) else None
+    return value if type(value) is int and value >= 0 else default

@@ -1,0 +1,129 @@
+"""Ingest: a delivery is proven, read strictly, taken apart into events and stored, or refused."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from tenants.errors import CodedError
+from tenants.ids import new_code
+from tenants.secrets import seal
+from triggers import delivery_admission, delivery_refused, strict_json
+from triggers.crm.adapter import ACCOUNT_MISSING, NOT_AN_EVENT, RECORD_MISSING, BadSignature
+from triggers.delivery_store import Row
+from triggers.group_commit import committer
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+    from uuid import UUID
+
+    from triggers.crm import Found
+    from triggers.delivery_connections import Hook
+
+MAX_BODY = 1024 * 1024
+
+_DETAILS = {
+    ACCOUNT_MISSING: "The event does not name the CRM account it belongs to.",
+    NOT_AN_EVENT: "The body is valid JSON, but no event of this CRM.",
+    RECORD_MISSING: "The event does not name the record it is about.",
+}
+
+
+class WrongAccount(CodedError):
+    """The event belongs to another CRM account than the connection's."""
+
+    code = "triggers.wrong-account"
+    status = 401
+
+
+class Receipt(msgspec.Struct):
+    """What became of a delivery; ``event_ids`` stand in the order of the body, known ones included."""
+
+    status: str
+    accepted: int
+    duplicates: int
+    event_ids: list[str]
+
+
+def receive(
+    *,
+    hook: Hook,
+    body: bytes,
+    headers: Mapping[str, str],
+    method: str,
+    uris: Sequence[str],
+    at: datetime,
+) -> Receipt:
+    """Store the events of a delivery: they are on disk when this returns.
+
+    Raises ``BadSignature`` or ``WrongAccount`` (the delivery is kept as refused), ``Malformed``,
+    ``RateExceeded``, ``LotFull`` or ``Unavailable``; then no event of it is stored.
+    """
+    try:
+        hook.adapter.verify(
+            body=body,
+            headers=headers,
+            method=method,
+            uris=uris,
+            secrets=hook.secrets,
+            public_keys=hook.public_keys,
+            at=at,
+        )
+        document = strict_json.parse(body)
+        events: list[Found] = hook.adapter.find(document, body, headers=headers, at=at)
+        problems = [_problem(hook, event) for event in events]
+    except (BadSignature, WrongAccount) as error:
+        delivery_refused.keep(hook=hook, body=body, headers=headers, uris=uris, error=error, at=at)
+        raise
+    delivery_admission.admit(hook, len(events))
+
+    delivery = new_code()
+    rows = [
+        _row(hook, event, problem, delivery=delivery, position=position, at=at)
+        for position, (event, problem) in enumerate(zip(events, problems, strict=True))
+    ]
+    stored = committer().store(rows)
+
+    accepted = sum(is_new for _, is_new in stored)
+    return Receipt(
+        status="accepted" if accepted else "duplicate",
+        accepted=accepted,
+        duplicates=len(stored) - accepted,
+        event_ids=[str(code) for code, _ in stored],
+    )
+
+
+def _problem(hook: Hook, event: Found) -> str:
+    """Why the event is to be quarantined, "" when it is not. Raises ``WrongAccount``."""
+    if hook.adapter.NAMES_ACCOUNT:
+        if event.account is None:
+            return event.problem or ACCOUNT_MISSING
+        # The signature proves the CRM sent it, not for whom.
+        if hook.account_id and event.account != hook.account_id:
+            raise WrongAccount("The event belongs to another account than this connection's.")
+    return event.problem or ""
+
+
+def _row(hook: Hook, event: Found, problem: str, *, delivery: UUID, position: int, at: datetime) -> Row:
+    code = new_code()
+    return Row(
+        connection_id=hook.connection_id,
+        key=event.dedup_key,
+        expires_at=at + event.dedup_window,
+        code=code,
+        tenant_id=hook.tenant_id,
+        crm=hook.crm,
+        object=event.object,
+        operation=event.operation,
+        record_id=event.record_id,
+        kind=event.kind,
+        occurred_at=event.occurred_at,
+        received_at=at,
+        delivery=delivery,
+        position=position,
+        body=seal(event.raw, context=f"event:{hook.tenant_id}:{code}"),
+        reason=problem,
+        detail=_DETAILS.get(problem, ""),
+    )
