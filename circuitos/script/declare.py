@@ -54,6 +54,12 @@ class CircuitTrigger:
     abstract: ClassVar[bool] = False
     settings: Any = None
 
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        super().__init_subclass__(**keywords)
+        for function in vars(cls).values():
+            if declaration(function) is not None:
+                function.__circuit_class__ = cls  # for the testing kit, which is handed the function
+
 
 @camel_keywords
 def trigger(

@@ -13,7 +13,7 @@ from circuitos.script import session as sessions
 from circuitos.script.budget import meter
 from circuitos.script.context import Context
 from circuitos.script.errors import CircuitError, LimitExceeded, NotAwaited
-from circuitos.script.loading import PYDANTIC_SPELLINGS, find_handler, settings_model
+from circuitos.script.loading import find_handler, forgive_old_spellings, settings_model
 from circuitos.script.plain import lenient, text
 from circuitos.script.record import Record, fields_set, has_unsaved, outcome_of
 
@@ -184,7 +184,8 @@ def _hear_warnings(session: Session) -> None:
     """Warnings become log lines; Python's own "never awaited" an error of the execution."""
     warnings.filterwarnings("default")
     warnings.filterwarnings("ignore", category=PendingDeprecationWarning)
-    warnings.filterwarnings("ignore", message=PYDANTIC_SPELLINGS)
+    if "pydantic" in sys.modules:
+        forgive_old_spellings()
     warnings.filterwarnings("always", category=RuntimeWarning)
 
     def hear(message: Any, category: type[Warning], filename: str, lineno: int, *_: Any, **__: Any) -> None:

@@ -36,6 +36,11 @@ def is_script(filename: str) -> bool:
     return known
 
 
+def is_shipped(file: str | os.PathLike[str]) -> bool:
+    """Whether a script file is one of the agents that come with CircuitOS."""
+    return os.path.abspath(file).startswith(_AGENTS)
+
+
 def short(filename: str) -> str:
     """The file's path as its author knows it, without the machine's folders."""
     known = _short.get(filename)

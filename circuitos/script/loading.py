@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import FunctionType, ModuleType
 
-# Authors may use pydantic's first spelling (@validator, .dict()) without being told off in their logs.
-PYDANTIC_SPELLINGS = r"(?s).*Deprecated in Pydantic V2"
-
 
 class Handler(NamedTuple):
     """A method that can be run: the class, its function and what was declared of it."""
@@ -41,15 +38,20 @@ def load_scripts(entries: Iterable[str | Path]) -> list[dict[str, Any]]:
     A spec is plain data: ``kind`` (``trigger`` or ``schedule``), ``name``, ``object``, ``events``,
     ``operations``, ``batch_size``, ``order``, ``limits``, ``has_schema``, ``has_when``, ``is_async``,
     ``stale_after``, ``cron``, ``settings_schema``, ``file``, ``line``, ``module``, ``class_name``,
-    ``method``, ``doc``. Raises ``BadScript`` with ``file`` and ``line``; then no spec of any folder is
-    returned.
+    ``method``, ``doc``. A trigger of the operator's takes the place of a shipped one of its name.
+    Raises ``BadScript`` with ``file`` and ``line``; then no spec of any folder is returned.
     """
     specs: dict[str, dict[str, Any]] = {}
+    shipped: set[str] = set()
     for source in sources(entries):
         module = import_source(source)
         for spec in describe_module(module):
-            taken = specs.setdefault(spec["name"], spec)
-            if taken is not spec:
+            taken = specs.get(spec["name"])
+            is_shipped = frames.is_shipped(source.file)
+            if taken is None or (taken["name"] in shipped and not is_shipped):
+                specs[spec["name"]] = spec
+                (shipped.add if is_shipped else shipped.discard)(spec["name"])
+            else:
                 raise BadScript(
                     f"Two triggers are named {spec['name']}: at {taken['file']}:{taken['line']} and "
                     f"{spec['file']}:{spec['line']}; rename one.",
@@ -70,11 +72,18 @@ def import_source(source: Source) -> ModuleType:
     linecache.getlines(str(source.file))  # the jail cannot read files when it has to tell a traceback
     try:
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message=PYDANTIC_SPELLINGS)
+            forgive_old_spellings()
             return importlib.import_module(source.module)
     except (Exception, SystemExit) as error:
         sys.modules.pop(source.module, None)
         raise _does_not_load(source, error) from error
+
+
+def forgive_old_spellings() -> None:
+    """Let authors use pydantic's first spellings (``@validator``, ``.dict()``) without a warning."""
+    from pydantic.warnings import PydanticDeprecationWarning
+
+    warnings.filterwarnings("ignore", category=PydanticDeprecationWarning)
 
 
 def describe_module(module: ModuleType) -> list[dict[str, Any]]:
