@@ -32,13 +32,21 @@ LIMITS: dict[str, Limit] = {
         _limit("wall_ms", "ms", "from the runner's fork to its report; then it is killed", is_outside=True),
         _limit("cpu_ms", "ms", "CPU time of all threads of the runner; then it is killed", is_outside=True),
         _limit("memory_mb", "MiB", "growth over the warm runner; then it is killed", is_outside=True),
-        _limit("api_calls", "requests", "each HTTP request, model attempt and enrichment request that is sent"),
+        _limit(
+            "api_calls", "requests", "each HTTP request, model attempt and enrichment request that is sent"
+        ),
         _limit("record_queries", "queries", "each CircuitDB.query and CircuitDB.get"),
         _limit("records_read", "records", "each record a query or get gives"),
-        _limit("records_written", "records", "each record given to insert, update, upsert, delete or create_task"),
+        _limit(
+            "records_written", "records", "each record given to insert, update, upsert, delete or create_task"
+        ),
         _limit("ai_tokens", "tokens", "prompt and answer, as the model's provider counts them"),
-        _limit("log_lines", "lines", "each line; those beyond the limit are dropped, and the trace says how many"),
-        _limit("depth", "steps", "cascades: an event caused by a change that an event caused", is_outside=True),
+        _limit(
+            "log_lines", "lines", "each line; those beyond the limit are dropped, and the trace says how many"
+        ),
+        _limit(
+            "depth", "steps", "cascades: an event caused by a change that an event caused", is_outside=True
+        ),
     )
 }
 

@@ -24,8 +24,10 @@ class Breach:
 
     @property
     def detail(self) -> str:
-        unit = LIMITS[self.limit].unit
-        return f"The limit {self.limit} is {self.max:g} {unit}; this execution came to {self.used:g}."
+        allowed = f"The limit {self.limit} is {self.max:,.10g} {LIMITS[self.limit].unit}"
+        if self.used <= self.max:
+            return f"{allowed}; this execution needed more."
+        return f"{allowed}; this execution came to {self.used:,.6g}."
 
     def for_wire(self) -> dict[str, Any]:
         """As an answer tells it to the script."""
@@ -50,6 +52,11 @@ class Meter:
         if self.used[name] > self.max[name]:
             self.exceed(name, self.used[name], at=at)
         return self.breach is None
+
+    def note(self, name: str) -> None:
+        """Count what is dropped, not refused, beyond its limit."""
+        self.used[name] += 1
+        self._changed.add(name)
 
     def measured(self, name: str, amount: float, *, at: str = "") -> bool:
         """Set a gauge (time, memory). False once any limit is exceeded."""

@@ -79,7 +79,13 @@ def _report(sock: socket.socket, done: dict[str, Any]) -> None:
     try:
         frame = pack({**done, "t": "done"})
     except WireError as error:
-        fault = {"code": "script.cannot-send", "type": "WireError", "detail": str(error), "traceback": "", "at": ""}
+        fault = {
+            "code": "script.cannot-send",
+            "type": "WireError",
+            "detail": str(error),
+            "traceback": "",
+            "at": "",
+        }
         frame = pack({"t": "done", "outcomes": {}, "error": fault})
     sock.setblocking(True)  # noqa: FBT003
     sock.sendall(frame)

@@ -48,6 +48,7 @@ class Exit:
     status: int | None
     signal: int | None
     cpu_ms: float | None
+    peak_bytes: int | None = None
 
 
 class Runner:
@@ -60,12 +61,13 @@ class Runner:
         self.pidfd = os.pidfd_open(pid)
         self._zygote = zygote
         self._proc = os.open(f"/proc/{pid}", os.O_PATH | os.O_DIRECTORY)
-        self._warm_bytes = self._private_bytes()
+        resident, self._warm_private = self._memory()
+        self.warm_bytes = resident
 
     def grown_bytes(self) -> int:
         """Memory it holds now, private and shared, beyond what it was forked with; mapped files do not count."""
         found = _MEMORY.findall(self._read("status"))
-        return max(0, 1024 * sum(int(kilobytes) for kilobytes in found) - self._warm_bytes) if found else 0
+        return max(0, 1024 * sum(int(kilobytes) for kilobytes in found) - self._warm_private) if found else 0
 
     def cpu_ms(self) -> float:
         """CPU time used by all its threads, from the kernel's books; 0 when it is gone."""
@@ -89,9 +91,10 @@ class Runner:
             os.close(self.pidfd)
             os.close(self._proc)
 
-    def _private_bytes(self) -> int:
-        fields = self._read("statm").split()
-        return (int(fields[1]) - int(fields[2])) * _PAGE if len(fields) > 2 else 0
+    def _memory(self) -> tuple[int, int]:
+        """Resident bytes in all, and those that are private to it."""
+        fields = [int(pages) * _PAGE for pages in self._read("statm").split()]
+        return (fields[1], fields[1] - fields[2]) if len(fields) > 2 else (0, 0)
 
     def _read(self, name: str) -> bytes:
         try:
@@ -136,7 +139,15 @@ class Zygote:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs, tempfile.TemporaryFile() as complaints:
             self._process = subprocess.Popen(  # noqa: S603
-                [sys.executable, "-B", "-m", "governor.jail.zygote", str(theirs.fileno()), self.mode, *self.scripts],
+                [
+                    sys.executable,
+                    "-B",
+                    "-m",
+                    "governor.jail.zygote",
+                    str(theirs.fileno()),
+                    self.mode,
+                    *self.scripts,
+                ],
                 cwd=ROOT,
                 env=clean_environment(),
                 stdin=subprocess.DEVNULL,
@@ -177,9 +188,13 @@ class Zygote:
             self.close()
             return Exit(None, None, None)
         status = int(answer["status"])
-        if os.WIFSIGNALED(status):
-            return Exit(None, os.WTERMSIG(status), answer["cpu_ms"])
-        return Exit(os.WEXITSTATUS(status), None, answer["cpu_ms"])
+        killed = os.WIFSIGNALED(status)
+        return Exit(
+            status=None if killed else os.WEXITSTATUS(status),
+            signal=os.WTERMSIG(status) if killed else None,
+            cpu_ms=answer["cpu_ms"],
+            peak_bytes=answer["peak_kb"] * 1024,
+        )
 
     def close(self) -> None:
         """End it, and with it every runner it forked."""

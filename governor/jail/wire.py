@@ -33,6 +33,7 @@ class Log(msgspec.Struct, tag="log", tag_field="t", gc=False):
     message: str
     data: Any = None
     at: str | None = None
+    line: str = ""
 
 
 class Done(msgspec.Struct, tag="done", tag_field="t", gc=False):
@@ -41,6 +42,7 @@ class Done(msgspec.Struct, tag="done", tag_field="t", gc=False):
     outcomes: dict[str, Any] = {}
     error: dict[str, Any] | None = None
     cpu_ms: float = 0
+    fields: dict[str, dict[str, Any]] = {}
 
 
 Message = Req | Log | Done

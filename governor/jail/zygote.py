@@ -90,7 +90,7 @@ def _serve(control: socket.socket, walls: Walls, *, tasks: int, statm: int) -> N
         if message["t"] == "reap":
             _, status, usage = os.wait4(message["pid"], 0)
             cpu_ms = round((usage.ru_utime + usage.ru_stime) * 1000, 3)
-            _send(control, {"t": "reaped", "status": status, "cpu_ms": cpu_ms})
+            _send(control, {"t": "reaped", "status": status, "cpu_ms": cpu_ms, "peak_kb": usage.ru_maxrss})
             continue
         if len(os.listdir(tasks)) != 1:
             # A forked lock that another thread held would never open again.

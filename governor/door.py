@@ -1,0 +1,265 @@
+"""The door between a script and the world: each request is counted, done or refused, and recorded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from django.db import connection
+
+from circuitos.env import env
+from governor import ai, callouts, egress, enrichment
+from governor.job import DRY, RECORDED
+from governor.journal import Journal
+from governor.ops import BadRequest, LimitReached, Records
+from tenants.errors import CodedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from governor.callouts import Mailbox, Reply
+    from governor.jail.wire import Req
+    from governor.job import Job
+    from governor.journal import Intent
+    from governor.meter import Meter
+    from governor.recorder import Recorder
+
+# The SDK's own time-out for a callout; a script may ask for less or, up to the egress client's, more.
+CALLOUT_SECONDS = 10.0
+_NOTICES = frozenset({"monitor.alert", "monitor.track"})
+
+Answer = dict[str, Any]
+
+
+@dataclass(slots=True)
+class _Ticket:
+    """A callout between being asked for and being answered."""
+
+    id: int
+    at: str
+    asked: dict[str, Any]
+    work: Callable[..., Reply]  # called with seconds= in a thread
+    seconds: float
+    intent: Intent
+    source: str = ""  # of an enrichment, whose facts are kept
+
+
+class Door:
+    """Answers the requests of one execution. Used from the thread that owns the database."""
+
+    def __init__(
+        self,
+        job: Job,
+        meter: Meter,
+        recorder: Recorder,
+        mailbox: Mailbox,
+        *,
+        seconds_left: Callable[[], float],
+    ) -> None:
+        self.records = Records(job, meter)
+        self.parent: int | None = None
+        self.last_line = ""
+        self._job = job
+        self._meter = meter
+        self._recorder = recorder
+        self._mailbox = mailbox
+        self._seconds_left = seconds_left
+        self._journal = Journal(tenant_id=job.tenant_id, root=job.root, execution=job.execution)
+        self._waiting: list[_Ticket] = []
+        self._callouts: dict[str, Callable[[Req, dict[str, Any]], Answer | None]] = {
+            "http": self._http,
+            "ai.ask": self._ask_model,
+            "enrich": self._enrich,
+        }
+
+    @property
+    def has_waiting(self) -> bool:
+        """Whether callouts were asked for and not sent yet."""
+        return bool(self._waiting)
+
+    def ask(self, request: Req) -> list[Answer]:
+        """Answer a request, or take it in: then its answer comes from ``send`` or ``collect``."""
+        self.last_line = request.at[:300]
+        asked = self._recorder.ask(request.op[:60], request.args, self.last_line, parent=self.parent)
+        if self._meter.breach is not None:
+            return [self._refuse(request.id, asked)]
+        try:
+            if request.op in self.records.ops:
+                answer = self.records.ops[request.op](request.args, self.last_line)
+                writes = request.op.rpartition(".")[2] not in {"query", "get"}
+                state = "planned" if writes and self._job.mode != "live" else "done"
+                return [self._told(request.id, asked, {"ok": answer}, state=state)]
+            if request.op in self._callouts:
+                made = self._callouts[request.op](request, asked)
+                return [] if made is None else [made]
+            if request.op in _NOTICES:
+                return [self._told(request.id, asked, {"ok": {}}, state="done")]
+        except LimitReached:
+            return [self._refuse(request.id, asked)]
+        except CodedError as error:
+            kind = "callout" if request.op in self._callouts else "record"
+            return [
+                self._told(
+                    request.id, asked, callouts.error(error.code, str(error), kind=kind, **error.extra)
+                )
+            ]
+        unknown = callouts.error(
+            "script.unknown-request", f"There is no request {request.op[:60]!r}.", kind="error"
+        )
+        return [self._told(request.id, asked, unknown)]
+
+    def send(self) -> list[Answer]:
+        """Commit the intents of what is waiting, and send it."""
+        tickets, self._waiting = self._waiting, []
+        if self._meter.breach is not None:
+            return [self._refuse(ticket.id, ticket.asked) for ticket in tickets]
+        self._journal.intend([ticket.intent for ticket in tickets])
+        left = max(0.1, self._seconds_left())
+        for ticket in tickets:
+            work = partial(ticket.work, seconds=min(ticket.seconds, left))
+            callouts.start(work, ticket=ticket, mailbox=self._mailbox)
+        return []
+
+    def collect(self) -> list[Answer]:
+        """Commit the answers that came, then hand them out."""
+        taken: list[tuple[_Ticket, Reply]] = self._mailbox.take()
+        if not taken:
+            return []
+        self._journal.answer([(ticket.intent, reply.body) for ticket, reply in taken])
+        return [self._settle(ticket, reply) for ticket, reply in taken]
+
+    def abandon(self) -> None:
+        """The run is over: what was not sent never will be."""
+        for ticket in self._waiting:
+            self._recorder.told(ticket.asked, state="refused")
+
+    def _settle(self, ticket: _Ticket, reply: Reply) -> Answer:
+        if ticket.source and reply.learned:
+            with connection.cursor() as cursor:
+                enrichment.keep(cursor, ticket.source, reply.learned, at=self._job.now)
+        if reply.tokens and not self._meter.count("ai_tokens", reply.tokens, at=ticket.at):
+            return self._refuse(ticket.id, ticket.asked)
+        state = "in-doubt" if reply.is_in_doubt else ""
+        return self._told(ticket.id, ticket.asked, reply.body, state=state, note=reply.note)
+
+    def _http(self, request: Req, asked: dict[str, Any]) -> Answer | None:
+        args = request.args
+        method = _checked_http(args)
+        egress.check_url(method, args["url"])
+        intent = self._journal.name("http", args)
+        if (known := self._known(request, asked, intent)) is not None:
+            return known
+        self._count_call(self.last_line)
+        if self._job.mode == DRY and method not in egress.SAFE_METHODS:
+            answer = {"status": 200, "headers": {}, "body": b"{}"}
+            return self._told(
+                request.id, asked, {"ok": answer}, state="planned", note="not sent in a dry run"
+            )
+        secrets = callouts.secrets_for(args, tenant_id=self._job.tenant_id)
+        work = partial(callouts.http, args, secrets=secrets, key=intent.key)
+        seconds = float(args.get("timeout") or CALLOUT_SECONDS)
+        self._waiting.append(_Ticket(request.id, self.last_line, asked, work, seconds, intent))
+        return None
+
+    def _ask_model(self, request: Req, asked: dict[str, Any]) -> Answer | None:
+        args = request.args
+        if not isinstance(args.get("prompt"), str) or not isinstance(args.get("schema"), dict | None):
+            raise BadRequest("A question has a prompt (text) and may have a schema (a JSON schema).")
+        if not isinstance(args.get("model"), str | None):
+            raise BadRequest("model is the name of a model.")
+        intent = self._journal.name("ai.ask", args)
+        if (known := self._known(request, asked, intent)) is not None:
+            return known
+        if ai.is_offline():
+            reply = callouts.ask(args, seconds=0)
+            return self._told(request.id, asked, reply.body, note=reply.note)
+        self._count_call(self.last_line)
+        seconds = max(0.1, min(ai.MOST_SECONDS, self._seconds_left() - ai.MARGIN_SECONDS))
+        work = partial(callouts.ask, args)
+        self._waiting.append(_Ticket(request.id, self.last_line, asked, work, seconds, intent))
+        return None
+
+    def _enrich(self, request: Req, asked: dict[str, Any]) -> Answer | None:
+        source, zips = _checked_enrichment(request.args)
+        enrichment.check(source)
+        wanted = sorted({code for code in zips.values() if code})
+        key = env().census_api_key
+        known: dict[str, dict[str, Any] | None] = {}
+        if key:
+            with connection.cursor() as cursor:
+                known = enrichment.cached(cursor, source, wanted, at=self._job.now)
+        missing = [code for code in wanted if code not in known] if key else []
+        if not missing:
+            reply = callouts.look_up(zips, known, missing=[], seconds=0)
+            return self._told(request.id, asked, reply.body, note=reply.note)
+        intent = self._journal.name("enrich", request.args)
+        if (earlier := self._known(request, asked, intent)) is not None:
+            return earlier
+        self._count_call(self.last_line, -(-len(missing) // enrichment.ZIPS_A_CALL))
+        work = partial(callouts.look_up, zips, known, missing=missing)
+        self._waiting.append(
+            _Ticket(request.id, self.last_line, asked, work, CALLOUT_SECONDS, intent, source)
+        )
+        return None
+
+    def _known(self, request: Req, asked: dict[str, Any], intent: Intent) -> Answer | None:
+        """The answer to a callout that need not be made: the journal has it, or the mode forbids to make it."""
+        if self._job.mode == RECORDED:
+            recorded = (self._job.recorded or {}).get((intent.fingerprint, intent.occurrence))
+            if recorded is None:
+                missing = callouts.error("governor.not-recorded", "The recorded run made no such callout.")
+                return self._told(request.id, asked, missing, state="refused")
+            return self._told(request.id, asked, dict(recorded), state="reused")
+        earlier = self._journal.earlier_answer(intent)
+        if earlier is None:
+            return None
+        asked["effect"]["reused"] = True
+        return self._told(request.id, asked, earlier, state="reused")
+
+    def _count_call(self, at: str, calls: int = 1) -> None:
+        if not self._meter.count("api_calls", calls, at=at):
+            raise LimitReached
+
+    def _refuse(self, number: int, asked: dict[str, Any]) -> Answer:
+        assert self._meter.breach is not None
+        return self._told(number, asked, {"err": self._meter.breach.for_wire()}, state="refused")
+
+    def _told(
+        self, number: int, asked: dict[str, Any], body: Answer, *, state: str = "", note: str = ""
+    ) -> Answer:
+        error = body.get("err")
+        state = state or ("done" if error is None else "failed")
+        self._recorder.told(asked, state=state, answer=body.get("ok"), error=error, note=note)
+        return {"t": "res", "id": number, **body}
+
+
+def _checked_http(args: dict[str, Any]) -> str:
+    method, url = args.get("method"), args.get("url")
+    headers, params = args.get("headers") or {}, args.get("params") or {}
+    fits = (
+        isinstance(method, str)
+        and isinstance(url, str)
+        and isinstance(headers, dict)
+        and all(isinstance(name, str) and isinstance(value, str) for name, value in headers.items())
+        and isinstance(params, dict)
+        and isinstance(args.get("body"), bytes | None)
+        and isinstance(args.get("timeout"), int | float | None)
+    )
+    if not fits or not isinstance(method, str):
+        raise BadRequest(
+            "A callout has a method, a url, headers (texts), params, a json or a body (bytes), a timeout."
+        )
+    return method.upper()
+
+
+def _checked_enrichment(args: dict[str, Any]) -> tuple[str, dict[str, str | None]]:
+    source, records = args.get("source"), args.get("records")
+    if not isinstance(source, str) or not isinstance(records, list):
+        raise BadRequest("An enrichment has a source and records.")
+    zips = {}
+    for record in records:
+        if not isinstance(record, dict) or not isinstance(record.get("id"), str):
+            raise BadRequest("A record to enrich has an id and a postal_code.")
+        zips[record["id"]] = enrichment.zip_of(record.get("postal_code"), record.get("country"))
+    return source, zips

@@ -1,0 +1,245 @@
+"""The one HTTP client for what leaves us: it connects to an address it has checked, follows nothing, and gives up in time."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import time
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import httpcore2
+import httpx2
+from django.conf import settings
+
+from governor.addresses import is_allowed
+from tenants.errors import CodedError
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Iterable, Iterator, Mapping
+
+MOST_BODY = 5 * 1024 * 1024
+MOST_SECONDS = 30.0
+CONNECT_SECONDS = 5.0
+USER_AGENT = "CircuitOS/0.1"
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+METHODS = SAFE_METHODS | {"POST", "PUT", "PATCH", "DELETE"}
+MOST_CONNECTIONS = 64
+
+
+class EgressRefused(CodedError):
+    """The request may not leave: its address, scheme or form is not allowed."""
+
+    code = "governor.egress-refused"
+    status = 403
+
+
+class CalloutFailed(OSError):
+    """No complete answer came. ``is_sent`` is False when the request certainly never left."""
+
+    def __init__(self, code: str, detail: str, *, is_sent: bool) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.detail = detail
+        self.is_sent = is_sent
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the other side said; header names are lower-case."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+def send(
+    method: str,
+    url: str,
+    *,
+    headers: Mapping[str, str] | None = None,
+    params: Mapping[str, Any] | None = None,
+    json: Any = None,
+    body: bytes | None = None,
+    timeout: float = 10.0,
+    is_operators: bool = False,
+) -> Answer:
+    """One request, one answer, whatever its status. May be called from any thread.
+
+    ``is_operators`` says that the address comes from the operator's configuration, not from a script or a
+    tenant: it may then be a private one. Raises ``EgressRefused`` and ``CalloutFailed``.
+    """
+    target = check_url(method, url)
+    seconds = max(0.001, min(timeout, MOST_SECONDS))
+    client = _client(is_operators=is_operators)
+    try:
+        request = client.build_request(
+            method,
+            target,
+            params=dict(params) if params else None,
+            headers={"user-agent": USER_AGENT, "accept-encoding": "identity", **(headers or {})},
+            json=json,
+            content=body,
+            timeout=httpx2.Timeout(seconds, connect=min(seconds, CONNECT_SECONDS), pool=seconds),
+        )
+    except (ValueError, TypeError, httpx2.InvalidURL) as error:
+        raise EgressRefused(f"This is no request: {error}") from None
+    _now.deadline = time.monotonic() + seconds
+    try:
+        response = client.send(request, stream=True)
+        try:
+            content = _bounded(response.iter_bytes(65_536))
+        finally:
+            response.close()
+    except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout) as error:
+        raise CalloutFailed(
+            "governor.unreachable", f"{target.host} cannot be reached: {error}", is_sent=False
+        ) from None
+    except httpx2.TimeoutException:
+        raise CalloutFailed(
+            "governor.timeout", f"{target.host} did not answer in {seconds:.1f} s.", is_sent=True
+        ) from None
+    except httpx2.HTTPError as error:
+        raise CalloutFailed("governor.broken-answer", f"{target.host}: {error}", is_sent=True) from None
+    finally:
+        _now.deadline = None
+    return Answer(
+        response.status_code, {name.lower(): value for name, value in response.headers.items()}, content
+    )
+
+
+def client_for_operators() -> httpx2.Client:
+    """The client for libraries that bring their own requests to an address the operator configured."""
+    return _client(is_operators=True)
+
+
+def check_url(method: str, url: str) -> httpx2.URL:
+    """The address, if it is one we may call. Raises ``EgressRefused``."""
+    if method not in METHODS:
+        raise EgressRefused(f"{method} is no method for a callout.")
+    try:
+        target = httpx2.URL(url)
+    except (httpx2.InvalidURL, ValueError, TypeError) as error:
+        raise EgressRefused(f"This is no address: {error}") from None
+    if target.scheme not in {"http", "https"} or not target.host:
+        raise EgressRefused("Callouts go to http:// and https:// addresses only.")
+    if target.userinfo:
+        raise EgressRefused("An address must not carry a user name or password; use a header with a secret.")
+    return target
+
+
+class CheckedBackend(httpcore2.SyncBackend):
+    """Connects to the IP address it looked at, so that a name cannot resolve differently the second time."""
+
+    def __init__(self, allowed: Iterable[str] | None) -> None:
+        self._allowed = None if allowed is None else tuple(allowed)
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Any = None,
+    ) -> httpcore2.NetworkStream:
+        problem: Exception = httpcore2.ConnectError(f"{host} has no address")
+        for address in self._addresses(host, port):
+            try:
+                stream = super().connect_tcp(
+                    address, port, _left(timeout), local_address, socket_options or []
+                )
+            except (httpcore2.ConnectError, httpcore2.ConnectTimeout) as error:
+                problem = error
+            else:
+                return _TimedStream(stream)
+        raise problem
+
+    def connect_unix_socket(self, path: str, timeout: float | None = None, socket_options: Any = None) -> Any:
+        raise httpcore2.ConnectError("Callouts do not go to sockets of this machine.")
+
+    def _addresses(self, host: str, port: int) -> list[str]:
+        try:
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError) as error:
+            raise httpcore2.ConnectError(f"{host} is not known: {error}") from None
+        addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
+        if self._allowed is not None:
+            for address in addresses:
+                if not is_allowed(address, host, port=port, allowed=self._allowed):
+                    raise EgressRefused(f"{host} is a private address; callouts go to public ones.")
+        return addresses
+
+
+class _TimedStream(httpcore2.NetworkStream):
+    """Ends with the request's deadline: a time-out a read alone lets a slow server drip for hours."""
+
+    def __init__(self, stream: httpcore2.NetworkStream) -> None:
+        self._stream = stream
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        left = _left(timeout)
+        if left is not None and left <= 0:
+            raise httpcore2.ReadTimeout("the answer did not end in time")
+        return self._stream.read(max_bytes, left)
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._stream.write(buffer, _left(timeout))
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore2.NetworkStream:
+        return _TimedStream(self._stream.start_tls(ssl_context, server_hostname, _left(timeout)))
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._stream.get_extra_info(info)
+
+
+class _Transport(httpx2.HTTPTransport):
+    def __init__(self, allowed: Iterable[str] | None) -> None:
+        # Not by the parent's constructor, which knows no network backend.
+        self._pool = httpcore2.ConnectionPool(
+            ssl_context=httpx2.create_ssl_context(trust_env=False),
+            max_connections=MOST_CONNECTIONS,
+            max_keepalive_connections=MOST_CONNECTIONS // 2,
+            keepalive_expiry=20,
+            network_backend=CheckedBackend(allowed),
+        )
+
+
+# The deadline of the request that this thread is making.
+_now = threading.local()
+
+
+def _left(timeout: float | None) -> float | None:
+    deadline: float | None = getattr(_now, "deadline", None)
+    if deadline is None:
+        return timeout
+    left = max(0.001, deadline - time.monotonic()) if deadline > time.monotonic() else 0
+    return left if timeout is None else min(left, timeout)
+
+
+def _bounded(chunks: Iterator[bytes]) -> bytes:
+    whole = bytearray()
+    for chunk in chunks:
+        whole += chunk
+        if len(whole) > MOST_BODY:
+            detail = f"The answer has more than {MOST_BODY:,} bytes."
+            raise CalloutFailed("governor.answer-too-large", detail, is_sent=True)
+    return bytes(whole)
+
+
+def _client(*, is_operators: bool) -> httpx2.Client:
+    # By process: connections must not be shared with a parent; by setting: tests change it.
+    allowed = None if is_operators else tuple(settings.EGRESS_ALLOW)
+    return _new_client(os.getpid(), allowed)
+
+
+@cache
+def _new_client(_process: int, allowed: tuple[str, ...] | None) -> httpx2.Client:
+    return httpx2.Client(transport=_Transport(allowed), follow_redirects=False, trust_env=False)

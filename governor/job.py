@@ -1,0 +1,81 @@
+"""What the runner of batches hands to the broker, and what it gets back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+    from uuid import UUID
+
+    from tenants.records.store import Change
+
+LIVE, DRY, RECORDED = "live", "dry", "recorded"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One execution to run: one trigger over one batch."""
+
+    tenant_id: int
+    schema: str
+    tenant: Mapping[str, Any]  # slug, name, tier, timezone, settings: what the script may know
+    execution: UUID
+    root: UUID  # the first execution of the same work: its retries and halves share a journal
+    spec: Any  # of the trigger: name, module, class_name, method
+    release: str = ""
+    mode: str = LIVE
+    object: str
+    operation: str
+    timing: str = "after"
+    records: list[dict[str, Any]]
+    olds: list[dict[str, Any] | None]
+    old_known: list[bool]
+    limits: Mapping[str, int] = field(default_factory=dict)
+    depth: int = 0
+    seed: int = 0
+    now: datetime
+    error_rate: float = 0.0
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    # In recorded mode: the earlier answers by (fingerprint, occurrence).
+    recorded: Mapping[tuple[str, int], Mapping[str, Any]] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunError:
+    """Why an execution failed. The three last are set for an exceeded limit only."""
+
+    code: str
+    type: str = ""
+    detail: str = ""
+    traceback: str = ""
+    at: str = ""
+    limit: str = ""
+    used: float = 0
+    max: float = 0
+    is_retryable: bool = False
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(kw_only=True)
+class RunResult:
+    """What became of an execution. With an ``error``, ``changes`` is empty: nothing may be committed."""
+
+    error: RunError | None = None
+    outcomes: dict[str, tuple[str, str, Any]] = field(
+        default_factory=dict
+    )  # record id: status, reason, detail
+    changes: list[Change] = field(default_factory=list)  # one a record; tasks are changes of the object Task
+    fields: dict[str, dict[str, Any]] = field(
+        default_factory=dict
+    )  # what a before trigger changed, by record id
+    entries: list[dict[str, Any]] = field(default_factory=list)  # log lines
+    spans: list[dict[str, Any]] = field(default_factory=list)
+    effects: list[dict[str, Any]] = field(default_factory=list)
+    usage: dict[str, list[float]] = field(default_factory=dict)  # limit: used, max
+    wall_ms: float = 0
+    cpu_ms: float = 0
+    memory_mb: float = 0
+    with_errors: bool = False  # it succeeded, and logged at error level

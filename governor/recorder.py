@@ -1,0 +1,109 @@
+"""What the trace will tell of an execution: its spans and its effects, in the order they were asked for."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+MOST = 500
+_SHOWN_ROWS = 3
+_KINDS = {"http": "callout", "enrich": "callout", "ai.ask": "ai"}
+
+
+class Recorder:
+    """Collects spans and effects; past the most it only counts them."""
+
+    def __init__(self) -> None:
+        self._began = time.perf_counter()
+        self.spans: list[dict[str, Any]] = []
+        self.effects: list[dict[str, Any]] = []
+        self.left_out = 0
+
+    def at_ms(self) -> float:
+        """Milliseconds since the start."""
+        return round((time.perf_counter() - self._began) * 1000, 3)
+
+    def open(self, name: str, kind: str, *, parent: int | None = None) -> dict[str, Any]:
+        """A span that begins now."""
+        span: dict[str, Any] = {
+            "name": name,
+            "kind": kind,
+            "at_ms": self.at_ms(),
+            "ms": 0.0,
+            "ok": True,
+            "parent": parent,
+            "note": "",
+        }
+        if len(self.spans) < MOST:
+            self.spans.append(span)
+        return span
+
+    def close(self, span: dict[str, Any], *, is_ok: bool = True, note: str = "") -> None:
+        """The span ends now."""
+        span["ms"] = round(self.at_ms() - span["at_ms"], 3)
+        span["ok"] = is_ok
+        span["note"] = note or span["note"]
+
+    def ask(self, op: str, args: dict[str, Any], line: str, *, parent: int | None) -> dict[str, Any]:
+        """A request of the script begins: its effect, with its span inside until it is closed."""
+        effect = {
+            "op": op,
+            "args": short_args(args),
+            "answer": None,
+            "state": "in-doubt",
+            "line": line,
+            "ms": 0.0,
+            "error": None,
+        }
+        if len(self.effects) < MOST:
+            self.effects.append(effect)
+        else:
+            self.left_out += 1
+        span = self.open(op, _KINDS.get(op, "records"), parent=parent)
+        return {"effect": effect, "span": span}
+
+    def told(
+        self,
+        asked: dict[str, Any],
+        *,
+        state: str,
+        answer: Any = None,
+        error: dict[str, Any] | None = None,
+        note: str = "",
+    ) -> None:
+        """A request was answered."""
+        effect = asked["effect"]
+        self.close(asked["span"], is_ok=error is None, note=note or (error or {}).get("code", ""))
+        effect |= {"state": state, "answer": note or short_answer(answer), "ms": asked["span"]["ms"]}
+        if error is not None:
+            effect["error"] = {"code": error.get("code", ""), "detail": error.get("detail", "")}
+
+
+def short_args(args: dict[str, Any]) -> dict[str, Any]:
+    """The arguments, with long lists told by their length and first items, and bodies by their size."""
+    return {name: _short(value) for name, value in args.items() if value not in (None, {}, [], "")}
+
+
+def short_answer(answer: Any) -> Any:
+    """What a person wants to see of an answer."""
+    if isinstance(answer, list) and answer and isinstance(answer[0], dict) and "ok" in answer[0]:
+        refused = [row for row in answer if not row["ok"]]
+        told: dict[str, Any] = {"saved": len(answer) - len(refused), "refused": len(refused)}
+        if refused:
+            told["errors"] = [row["errors"] for row in refused[:_SHOWN_ROWS]]
+        return told
+    if isinstance(answer, list | dict):
+        return (
+            {"records": len(answer)} if not isinstance(answer, dict) or len(answer) > _SHOWN_ROWS else answer
+        )
+    return answer
+
+
+def _short(value: Any) -> Any:
+    if isinstance(value, bytes):
+        return f"<{len(value):,} bytes>"
+    if isinstance(value, list) and len(value) > _SHOWN_ROWS:
+        return [*value[:_SHOWN_ROWS], f"… {len(value) - _SHOWN_ROWS} more"]
+    if isinstance(value, str) and len(value) > 500:
+        return f"{value[:500]}…"
+    return value
