@@ -1,12 +1,13 @@
-"""Refused deliveries: kept sealed for a day, so that an operator can verify them again; floods are counted."""
+"""Refused deliveries: kept sealed for a day, so that an operator can verify them again."""
 
 from __future__ import annotations
 
 import logging
 import threading
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
+from uuid import UUID  # noqa: TC003  # msgspec reads the annotations
 
 import msgspec
 
@@ -76,7 +77,7 @@ class _Refused(msgspec.Struct, kw_only=True):
 
 
 class Refusals:
-    """What was refused and is not written yet. One thread writes it, through the group commit's connection."""
+    """What was refused and is not written yet. One thread writes it, by the group commit's connection."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -109,7 +110,7 @@ class Refusals:
                     self._is_writing = False
                     return
             try:
-                committer().ask(lambda cursor, w=waiting, c=counts: _insert(cursor, w, c))
+                committer().ask(partial(_insert, waiting=waiting, counts=counts))
             except Unavailable:
                 logger.warning("%d refused deliveries were not kept: the database is away", len(waiting))
             except Exception:
@@ -150,7 +151,7 @@ def keep(
     refusals.add(key, refused)
 
 
-def _insert(cursor: Cursor, waiting: list[_Refused], counts: dict[tuple[int, str, str], int]) -> None:
+def _insert(cursor: Cursor, *, waiting: list[_Refused], counts: dict[tuple[int, str, str], int]) -> None:
     for ordinal, refused in enumerate(waiting):
         refused.ordinal = ordinal
     if waiting:

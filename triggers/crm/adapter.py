@@ -66,6 +66,8 @@ class Adapter(Protocol):
     HEADERS: tuple[str, ...]
     # Whether each event must name the account it belongs to.
     NAMES_ACCOUNT: bool
+    # Whether the signature covers the address it was sent to.
+    SIGNS_ADDRESS: bool
 
     def verify(
         self,

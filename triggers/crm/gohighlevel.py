@@ -27,6 +27,7 @@ PUBLISHED_KEY = "MCowBQYDK2VwAyEAi2HR1srL4o18O8BRa7gVJY7G7bupbN3H9AwJrHCDiOg="
 
 HEADERS: tuple[str, ...] = ("x-ghl-signature", "x-wh-signature")
 NAMES_ACCOUNT = True
+SIGNS_ADDRESS = False
 
 _KNOWN = ("Contact", "Opportunity", "Appointment", "Task", "Note")
 _TYPE = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,59}")

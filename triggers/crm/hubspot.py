@@ -24,6 +24,7 @@ HEADERS: tuple[str, ...] = (
     "x-hubspot-signature-version",
 )
 NAMES_ACCOUNT = True
+SIGNS_ADDRESS = True
 MAX_EVENTS = 100
 
 _OPERATIONS = {

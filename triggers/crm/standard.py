@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 HEADERS: tuple[str, ...] = ("webhook-id", "webhook-timestamp", "webhook-signature")
 NAMES_ACCOUNT = False
+SIGNS_ADDRESS = False
 
 _MAX_SIGNATURES = 20
 _OBJECTS = {"deal": "Opportunity", "lead": "Contact", "person": "Contact"}

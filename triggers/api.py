@@ -1,0 +1,163 @@
+"""Webhooks in over HTTP: from a request to one call of ingest, and its outcome to an answer."""
+
+from __future__ import annotations
+
+import logging
+from datetime import UTC, datetime
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from django.http import HttpResponse
+from rest_framework.views import APIView
+
+from circuitos.env import env
+from tenants.errors import CodedError
+from triggers import delivery_connections, ingest
+from triggers.group_commit import Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from django.http import HttpRequest
+    from django.http.response import HttpResponseBase
+
+logger = logging.getLogger(__name__)
+
+PREFIX = "/hooks/"
+_encode = msgspec.json.Encoder().encode
+
+
+class NotAllowed(CodedError):
+    """Webhooks are posted."""
+
+    code = "triggers.method-not-allowed"
+    status = 405
+
+
+class WrongMediaType(CodedError):
+    """The body is not declared as plain UTF-8 JSON."""
+
+    code = "triggers.wrong-media-type"
+    status = 415
+
+
+class TooLarge(CodedError):
+    """The body is larger than we take."""
+
+    code = "triggers.too-large"
+    status = 413
+
+
+class HookView(APIView):
+    """Takes a CRM's webhook, answers 202 once it is stored, and runs nothing itself."""
+
+    authentication_classes = []
+    permission_classes = []
+    schema = None
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Answer without DRF's request, negotiation and response: the sender's bytes are what counts."""
+        try:
+            receipt = self._receive(request, kwargs["key"])
+        except CodedError as error:
+            return _refusal(error)
+        except Exception:
+            # Whatever went wrong is ours to mend, and the sender's event must come again: all re-send on 429.
+            logger.exception("A delivery could not be taken")
+            return _refusal(Unavailable())
+        status = 202 if receipt.accepted else 200
+        return HttpResponse(_encode(receipt), content_type="application/json", status=status)
+
+    def _receive(self, request: HttpRequest, key: str) -> ingest.Receipt:
+        if request.method != "POST":
+            raise NotAllowed("Webhooks are sent with POST.", headers={"Allow": "POST"})
+        at = datetime.now(UTC)
+        hook = delivery_connections.find(key, at=at)
+        environ = request.META
+        _check_media_type(environ)
+        adapter = hook.adapter
+        headers = {}
+        for name, variable in _variables(adapter.HEADERS):
+            if (value := environ.get(variable)) is not None:
+                headers[name] = value
+        return ingest.receive(
+            hook=hook,
+            body=_read(environ),
+            headers=headers,
+            method="POST",
+            uris=_addresses(request) if adapter.SIGNS_ADDRESS else (),
+            at=at,
+        )
+
+
+class HooksFirst:
+    """Middleware, to stand near first: webhooks go straight to their view, past sessions and log-ins."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self._get_response = get_response
+        self._view = HookView.as_view()
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        path = request.path_info
+        if path.startswith(PREFIX):
+            key = path.removeprefix(PREFIX).removesuffix("/")
+            if key and "/" not in key:
+                return self._view(request, key=key)
+        return self._get_response(request)
+
+
+def _refusal(error: CodedError) -> HttpResponse:
+    document = {"code": error.code, "detail": str(error), **error.extra}
+    return HttpResponse(
+        _encode(document), content_type="application/json", status=error.status, headers=error.headers
+    )
+
+
+def _check_media_type(environ: dict[str, Any]) -> None:
+    declared = environ.get("CONTENT_TYPE", "")
+    if declared != "application/json":
+        media_type, _, parameters = declared.lower().partition(";")
+        charset = parameters.strip().replace('"', "")
+        if media_type.strip() != "application/json" or charset not in {"", "charset=utf-8", "charset=utf8"}:
+            raise WrongMediaType("The media type must be application/json, in UTF-8.")
+    if environ.get("HTTP_CONTENT_ENCODING", "identity") not in {"identity", ""}:
+        raise WrongMediaType("Compressed bodies are not taken.")
+
+
+def _read(environ: dict[str, Any]) -> bytes:
+    """The raw body, never more of it than we take."""
+    declared = environ.get("CONTENT_LENGTH", "")
+    stream = environ["wsgi.input"]
+    if declared.isascii() and declared.isdigit():
+        length = int(declared[:12])
+        if length > ingest.MAX_BODY:
+            raise TooLarge(f"The body is over {ingest.MAX_BODY} bytes.")
+        body: bytes = stream.read(length)
+        return body
+    # In chunks, of a length nobody told.
+    parts, total = [], 0
+    while total <= ingest.MAX_BODY and (part := stream.read(ingest.MAX_BODY + 1 - total)):
+        parts.append(part)
+        total += len(part)
+    if total > ingest.MAX_BODY:
+        raise TooLarge(f"The body is over {ingest.MAX_BODY} bytes.")
+    return b"".join(parts)
+
+
+@cache
+def _variables(names: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    """Header names with their names in a WSGI environment."""
+    return tuple((name, "HTTP_" + name.upper().replace("-", "_")) for name in names)
+
+
+def _addresses(request: HttpRequest) -> list[str]:
+    """This request's public address: as configured, and as the sender may have called us."""
+    environ = request.META
+    query = environ.get("QUERY_STRING", "")
+    path = request.path + ("?" + query if query else "")
+    addresses = [env().public_url + path] if env().public_url else []
+    if host := environ.get("HTTP_HOST"):
+        # Behind a trusted proxy these are what the proxy was asked for.
+        addresses.append(f"{environ.get('wsgi.url_scheme', 'http')}://{host}{path}")
+    return addresses
