@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# What CircuitOS ships, before the operator's own folders (CIRCUITOS_SCRIPTS).
-DEFAULT_SCRIPTS = (BASE_DIR / "circuitos" / "agents" / "contact_trigger.py",)
+# What CircuitOS ships, before the operator's own folders (CIRCUITOS_SCRIPTS). An operator's trigger of the
+# same name takes the place of a shipped one.
+DEFAULT_SCRIPTS = (BASE_DIR / "circuitos" / "agents" / "triggers",)
 DESCRIBE_SECONDS = 60
 
 
@@ -146,7 +147,7 @@ def load(entries: Iterable[Path | str]) -> Registry:
 
 def default_entries() -> tuple[Path, ...]:
     """What this process runs: the shipped scripts, then the folders that the environment names."""
-    return (*(path for path in DEFAULT_SCRIPTS if path.exists()), *env().scripts)
+    return (*DEFAULT_SCRIPTS, *env().scripts)
 
 
 class _Held:

@@ -80,6 +80,12 @@ class NotAwaited(CircuitError):
     code = "script.not-awaited"
 
 
+class BadSettings(CircuitError):
+    """What the tenant set for the trigger does not fit its ``Settings``."""
+
+    code = "script.bad-settings"
+
+
 class BadScript(CircuitError):
     """A script cannot be loaded; ``data`` has ``file`` and ``line`` where the fault stands."""
 

@@ -12,7 +12,7 @@ from circuitos.script import frames, output
 from circuitos.script import session as sessions
 from circuitos.script.budget import meter
 from circuitos.script.context import Context
-from circuitos.script.errors import CircuitError, LimitExceeded, NotAwaited
+from circuitos.script.errors import BadSettings, CircuitError, LimitExceeded, NotAwaited
 from circuitos.script.loading import find_handler, forgive_old_spellings, settings_model
 from circuitos.script.plain import lenient, text
 from circuitos.script.record import Record, fields_set, has_unsaved, outcome_of
@@ -81,9 +81,7 @@ def _run(
     handler = handler or find_handler(str(start["module"]), str(start["cls"]), str(start["method"]))
     context = session.context = Context(start)
     _seed(context.seed)
-    model = settings_model(handler.cls)
-    if model is not None:
-        context.settings = model.model_validate(context.settings)
+    context.settings = _settings(handler, context)
     _choose(handler, context, done["outcomes"])
     if start.get("records") and not context.new_records:
         return []
@@ -95,6 +93,20 @@ def _run(
         if has_unsaved(record) and context.is_after:
             output.line(session, "warning", f"{record!r} was changed and not saved; call CircuitDB.update().")
     return context.new_records
+
+
+def _settings(handler: Handler, context: Context) -> Any:
+    model = settings_model(handler.cls)
+    if model is None:
+        return context.settings
+    from pydantic import ValidationError
+
+    try:
+        return model.model_validate(context.settings)
+    except ValidationError as error:
+        wrong = _fields(error)
+        said = "; ".join(f"{each['field']}: {each['reason']}" for each in wrong)
+        raise BadSettings(f"The settings of {handler.name} do not fit: {said}.", fields=wrong) from None
 
 
 def _choose(handler: Handler, context: Context, outcomes: dict[str, list[Any]]) -> None:

@@ -137,7 +137,7 @@ class FakeBroker:
     def _save(self, operation: str, name: str, key: Any, row: dict[str, Any] | None) -> dict[str, Any]:
         key = str(key)
         if operation in {"update", "delete"} and not self._memory.has(name, key):
-            return {"id": key, "ok": False, "errors": [f"There is no {name} {key}."]}
+            return {"id": key, "ok": False, "errors": [f"records.unknown: there is no {name} {key}."]}
         fields = None if row is None else {field: value for field, value in row.items() if field != "id"}
         self._memory.change(name, key, fields)
         self.result.changes.append(Change(name, operation, key, fields or {}))

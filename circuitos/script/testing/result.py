@@ -23,6 +23,23 @@ class Change(NamedTuple):
     fields: dict[str, Any]
 
 
+def merged(changes: list[Change]) -> list[Change]:
+    """One change a record, as they are committed: later fields over earlier ones."""
+    by_record: dict[tuple[str, str], Change] = {}
+    for change in changes:
+        key = (change.object, change.id)
+        before = by_record.get(key)
+        if before is not None and change.operation == "delete" and before.operation == "insert":
+            del by_record[key]  # it never was
+        elif before is None or change.operation == "delete":
+            by_record[key] = change
+        elif before.operation == "delete":
+            by_record[key] = change._replace(operation="upsert")
+        else:
+            by_record[key] = before._replace(fields={**before.fields, **change.fields})
+    return list(by_record.values())
+
+
 class Callout(NamedTuple):
     """A request the script sent, and the status it was answered with (``None``: no answer)."""
 
@@ -93,9 +110,5 @@ class Result:
         return self
 
     def changed(self, object: str) -> dict[str, dict[str, Any]]:
-        """The changed fields of an object's records, by id, all changes of a record in one."""
-        merged: dict[str, dict[str, Any]] = {}
-        for change in self.changes:
-            if change.object == object:
-                merged.setdefault(change.id, {}).update(change.fields)
-        return merged
+        """The changed fields of an object's records, by id."""
+        return {change.id: change.fields for change in self.changes if change.object == object}

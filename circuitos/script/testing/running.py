@@ -15,7 +15,7 @@ from circuitos.script.loading import Handler, handlers_of
 from circuitos.script.testing.broker import FakeBroker
 from circuitos.script.testing.fields import FIELDS
 from circuitos.script.testing.memory import Memory
-from circuitos.script.testing.result import Error, Outcome, Result
+from circuitos.script.testing.result import Error, Outcome, Result, merged
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -92,10 +92,10 @@ def run(
             _restore_random(held)
     if broker.unanswered is not None:
         raise broker.unanswered
-    return _result(broker, done, [str(record["id"]) for record in batch])
+    return _result(broker, done, name, [str(record["id"]) for record in batch])
 
 
-def _result(broker: FakeBroker, done: Mapping[str, Any], ids: list[str]) -> Result:
+def _result(broker: FakeBroker, done: Mapping[str, Any], name: str, ids: list[str]) -> Result:
     result = broker.result
     error = done["error"]
     used, allowed = done["cpu_ms"], broker.limits["cpu_ms"][1]
@@ -112,6 +112,9 @@ def _result(broker: FakeBroker, done: Mapping[str, Any], ids: list[str]) -> Resu
     result.outcomes = {key: Outcome(*outcome) for key, outcome in done["outcomes"].items()}
     result.fields = dict(done.get("fields") or {})
     result.is_called = bool(done["called"])
+    failed = {key for key, outcome in result.outcomes.items() if outcome.status == "failed"}
+    # As at the settle: what was asked of a record that failed is not done.
+    result.changes = [each for each in merged(result.changes) if each.object != name or each.id not in failed]
     if error is not None:
         result.error = Error(**error)
         result.changes, result.tasks, result.fields = [], [], {}
