@@ -190,7 +190,7 @@ class Postgres:
             pid = 0
         if pid and _serves(pid, self.data):
             tell("The PostgreSQL of an earlier run is still there; stopping it first …")
-            _stop(pid)
+            _stop(pid, self.data)
         elif pid_file.exists():
             tell("PostgreSQL was not stopped in order last time; it repairs itself as it starts.")
         for left in (pid_file, *self.sockets.glob(".s.PGSQL.*")):
@@ -264,15 +264,13 @@ def _serves(pid: int, data: Path) -> bool:
     return os.fsencode(data) in words
 
 
-def _stop(pid: int) -> None:
+def _stop(pid: int, data: Path) -> None:
     for number, seconds in STOP_STEPS:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, number)
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
-            try:
-                os.kill(pid, 0)
-            except ProcessLookupError:
+            if not _serves(pid, data):
                 return
             time.sleep(0.05)
     raise LocalError(f"The PostgreSQL of an earlier run (process {pid}) does not end; end it and try again.")

@@ -12,7 +12,6 @@ from circuitos.local.process import Program
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
 
 ORDER = ("web", "worker", "beat", "valkey", "postgres")  # of stopping: who takes work in goes first
 BLOCKING_THREADS = 32
@@ -47,10 +46,10 @@ def worker(environ: Mapping[str, str], *, concurrency: int) -> Program:
     return _program("worker", command, environ, grace=15.0)
 
 
-def beat(environ: Mapping[str, str], *, schedule: Path) -> Program:
-    """Celery's beat. Its file only remembers when each entry ran last."""
-    command = _python("celery", "-q", "-A", "circuitos.celery", "beat", "-s", str(schedule), "-l", "WARNING")
-    return _program("beat", [*command, "--pidfile="], environ, grace=5.0)
+def beat(environ: Mapping[str, str]) -> Program:
+    """Celery's beat; it keeps nothing."""
+    command = _python("celery", "-q", "-A", "circuitos.celery", "beat", "-l", "WARNING", "--pidfile=")
+    return _program("beat", command, environ, grace=5.0)
 
 
 def manage(name: str, arguments: Sequence[str], environ: Mapping[str, str]) -> Program:

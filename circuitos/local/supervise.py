@@ -47,9 +47,9 @@ class Supervisor:
         self._selector.register(self._wake_in, selectors.EVENT_READ)
         # A signal writes a byte here, so that waiting ends at once.
         signal.set_wakeup_fd(self._wake_out, warn_on_full_buffer=False)
-        signal.signal(signal.SIGCHLD, lambda *_: None)
+        self._handlers: dict[int, Any] = {signal.SIGCHLD: signal.signal(signal.SIGCHLD, lambda *_: None)}
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, self._interrupt)
+            self._handlers[number] = signal.signal(number, self._interrupt)
 
     def say(self, sentence: str) -> None:
         """A line of our own. A terminal that went away is no reason to leave processes behind."""
@@ -133,8 +133,8 @@ class Supervisor:
             self._reaper.stdin.close()
             self._reaper.wait(timeout=15)
         signal.set_wakeup_fd(-1)
-        for number in (signal.SIGCHLD, signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler or signal.SIG_DFL)
         self._selector.close()
         os.close(self._wake_in)
         os.close(self._wake_out)

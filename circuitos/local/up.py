@@ -105,7 +105,7 @@ class Up:
         programs_ = (
             programs.web(self.environ, host=HOST, port=self.port),
             programs.worker(self.environ, concurrency=WORKERS),
-            programs.beat(self.environ, schedule=self.home / "beat-schedule"),
+            programs.beat(self.environ),
         )
         for program in programs_:
             self.supervisor.start(program)
