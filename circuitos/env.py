@@ -40,6 +40,7 @@ class Env:
     home: Path
     scripts: tuple[Path, ...]
     jail: str
+    reload: bool
     openai_api_key: str
     openai_base_url: str
     openai_model: str
@@ -70,6 +71,7 @@ def read(environ: Mapping[str, str]) -> Env:
         home=home,
         scripts=tuple(Path(part) for part in environ.get("CIRCUITOS_SCRIPTS", "").split(os.pathsep) if part),
         jail=_choice(environ, "JAIL", ("strict", "basic")),
+        reload=_flag(environ, "CIRCUITOS_RELOAD", default=False),
         openai_api_key=environ.get("OPENAI_API_KEY", ""),
         openai_base_url=_url(environ, "OPENAI_BASE_URL", schemes=("http", "https")),
         openai_model=environ.get("OPENAI_MODEL", "gpt-4o-mini"),

@@ -1,0 +1,87 @@
+"""Celery's side of the engine: bells that are heard, and the beat's rounds. The rules are elsewhere."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from celery import shared_task
+from celery.signals import worker_process_shutdown
+from django.db import connection
+from django.utils import timezone
+
+from circuitos.env import env
+from governor import broker
+from governor.jail.supervisor import Zygote
+from logs import partitions
+from triggers import bells, lanes, registry, rescue
+from triggers.runner import Supervisor
+
+SERVE_SECONDS = 5.0
+
+
+@shared_task(name="triggers.tasks.serve_lanes")
+def serve_lanes(*, lane_id: int | None = None, **_: Any) -> None:
+    """A bell: serve whatever lane is ripe, not only the one that rang."""
+    if lane_id is not None:
+        bells.heard(lane_id)
+    if _Process.supervisor().serve(seconds=SERVE_SECONDS):
+        _ring_waiting()
+
+
+@shared_task(name="triggers.tasks.wake")
+def wake(**_: Any) -> None:
+    """Ring for lanes with work that nobody serves: their bell was lost, or a retry is due."""
+    _ring_waiting()
+
+
+@shared_task(name="triggers.tasks.rescue_lanes")
+def rescue_lanes(**_: Any) -> None:
+    """Take the lanes of dead workers back, and open those whose parking ended."""
+    with connection.cursor() as cursor:
+        freed = rescue.free_dead(cursor) + rescue.unpark(cursor)
+    if freed:
+        _ring_waiting()
+
+
+@shared_task(name="triggers.tasks.ensure_partitions")
+def ensure_partitions(**_: Any) -> None:
+    """Make the coming days' partitions, and drop those past their time."""
+    partitions.ensure(timezone.now())
+
+
+def _ring_waiting() -> None:
+    with connection.cursor() as cursor:
+        bells.ring(lanes.with_work(cursor))
+
+
+class _Process:
+    """This worker child's supervisor and zygote, made when the first bell is heard and never inherited."""
+
+    _supervisor: Supervisor | None = None
+    _pid = 0
+
+    @classmethod
+    def supervisor(cls) -> Supervisor:
+        if cls._supervisor is None or cls._pid != os.getpid():
+            triggers = registry.registry()
+            zygote = Zygote(triggers.paths, mode=env().jail)
+            cls._supervisor = Supervisor(registry=triggers, zygote=zygote, run=broker.run)
+            cls._pid = os.getpid()
+            # A child takes the place of one that died: its lane need not wait for the lease to end.
+            with connection.cursor() as cursor:
+                rescue.free_dead(cursor)
+        elif env().reload:
+            cls._supervisor.use(registry.reload_if_changed())
+        return cls._supervisor
+
+    @classmethod
+    def close(cls) -> None:
+        if cls._supervisor is not None and cls._pid == os.getpid():
+            cls._supervisor.zygote.close()
+        cls._supervisor = None
+
+
+@worker_process_shutdown.connect
+def _close(**_: Any) -> None:
+    _Process.close()
