@@ -5,6 +5,7 @@ from __future__ import annotations
 import django_stubs_ext
 
 from circuitos.env import BASE_DIR, celery_broker, database, env
+from circuitos.theme import UNFOLD as UNFOLD  # noqa: PLC0414 — a setting, read by its name
 
 django_stubs_ext.monkeypatch()
 
@@ -60,14 +61,19 @@ DATABASES = {
 }
 
 MIDDLEWARE = [
+    "tenants.middleware.TrustedProxies",
+    "triggers.api.HooksFirst",  # a webhook has no use for what follows
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "tenants.middleware.DatabaseSlots",  # before the first that asks the database
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "circuitos.csp.ContentSecurityPolicyMiddleware",
+    "tenants.middleware.Portal",
 ]
 
 TEMPLATES = [
@@ -104,12 +110,14 @@ X_FRAME_OPTIONS = "DENY"
 SECURE_COOKIES = ENV.public_url.startswith("https://")
 SESSION_COOKIE_SECURE = SECURE_COOKIES
 CSRF_COOKIE_SECURE = SECURE_COOKIES
+CSRF_FAILURE_VIEW = "circuitos.errors.csrf_failure"
 CSRF_TRUSTED_ORIGINS = [ENV.public_url] if ENV.public_url else []
 
+REDIS_URL = ENV.redis_url or "redis://127.0.0.1:6379/0"
 CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
-        "LOCATION": ENV.redis_url or "redis://127.0.0.1:6379/0",
+        "LOCATION": REDIS_URL,
         "KEY_FUNCTION": "django_tenants.cache.make_key",
         "REVERSE_KEY_FUNCTION": "django_tenants.cache.reverse_key",
     }
@@ -134,7 +142,7 @@ SPECTACULAR_SETTINGS = {
 }
 
 # Celery carries bells only: early ack, no result, no retry, nothing true in it.
-CELERY_BROKER_URL = celery_broker(ENV.redis_url or "redis://127.0.0.1:6379/0")
+CELERY_BROKER_URL = celery_broker(REDIS_URL)
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     "socket_timeout": 2,
@@ -147,6 +155,7 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_SEND_TASK_EVENTS = False
 CELERY_DB_REUSE_MAX = 10_000
+CELERY_IMPORTS = ["triggers.heartbeat"]  # signs of life of worker and beat
 CELERY_TASK_DEFAULT_QUEUE = "circuitos"
 CELERY_TIMEZONE = "UTC"
 

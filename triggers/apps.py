@@ -8,3 +8,9 @@ from django.apps import AppConfig
 class TriggersConfig(AppConfig):
     name = "triggers"
     verbose_name = "Triggers"
+
+    def ready(self) -> None:
+        from tenants import portal
+        from triggers.portal import figures
+
+        portal.register("triggers", figures)

@@ -1,0 +1,109 @@
+"""Setting a tenant up in one go: schema, owner, token and connections, from a description."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from django.db import transaction
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from tenants import audit
+from tenants.choices import CRM, Role
+from tenants.connections import connect, new_secret, signing_secrets
+from tenants.members import invite
+from tenants.provision import BadTenant, create_tenant
+from tenants.tokens import issue
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from tenants.models import Connection, Tenant
+
+
+class ConnectionPlan(BaseModel):
+    """A CRM account to link. Without secrets, a CRM that signs with one gets a new one."""
+
+    model_config = ConfigDict(extra="forbid")
+    crm: CRM
+    account_id: str = ""
+    name: str = ""
+    secrets: list[str] = Field(default_factory=list)
+    public_keys: list[str] = Field(default_factory=list)
+
+
+class TenantPlan(BaseModel):
+    """A tenant to create, as a JSON file or request describes it."""
+
+    model_config = ConfigDict(extra="forbid")
+    slug: str
+    name: str = ""
+    tier: str = "free"
+    timezone: str = "UTC"
+    host: str | None = None
+    settings: dict[str, Any] = Field(default_factory=dict)
+    owner: str | None = None  # an e-mail address
+    connections: list[ConnectionPlan] = Field(default_factory=list)
+
+
+@dataclass
+class Made:
+    """What was made, with the secrets that are shown this once."""
+
+    tenant: Tenant
+    token: str
+    owner_password: str | None = None
+    connections: list[tuple[Connection, list[str]]] = field(default_factory=list)
+
+
+def read_plan(values: Mapping[str, Any]) -> TenantPlan:
+    """Check a description. Raises ``BadTenant`` naming each field that does not hold."""
+    try:
+        return TenantPlan.model_validate(values)
+    except ValidationError as error:
+        fields = [
+            {"field": ".".join(map(str, fault["loc"])), "reason": fault["msg"]} for fault in error.errors()
+        ]
+        sentence = "; ".join(f"{fault['field']}: {fault['reason']}" for fault in fields)
+        raise BadTenant(f"The description does not hold: {sentence}.", fields=fields) from error
+
+
+def plan_like(tenant: Tenant) -> dict[str, Any]:
+    """What a new tenant can take over from another: tier, timezone and settings; no people, no secrets."""
+    return {"tier": tenant.tier_id, "timezone": tenant.timezone, "settings": tenant.settings}
+
+
+def set_up(plan: TenantPlan, *, actor: str, at: datetime) -> Made:
+    """Create everything the plan names, or nothing. Raises ``BadTenant`` or ``TenantExists``."""
+    with transaction.atomic():
+        tenant = create_tenant(
+            slug=plan.slug,
+            name=plan.name,
+            tier=plan.tier,
+            timezone=plan.timezone,
+            settings=plan.settings,
+            host=plan.host,
+        )
+        made = Made(tenant, token=issue(tenant=tenant, user=None, name="first token")[1])
+        if plan.owner:
+            _, made.owner_password = invite(tenant=tenant, email=plan.owner, role=Role.OWNER)
+        for wanted in plan.connections:
+            made.connections.append(_connect(tenant, wanted, at=at))
+        audit.record(actor=actor, verb="created", target=f"tenant {tenant.slug}", tenant=tenant, at=at)
+    return made
+
+
+def _connect(tenant: Tenant, wanted: ConnectionPlan, *, at: datetime) -> tuple[Connection, list[str]]:
+    secrets = wanted.secrets
+    if not secrets and wanted.crm == CRM.STANDARD:
+        secrets = [new_secret(wanted.crm)]
+    connection = connect(
+        tenant=tenant,
+        crm=wanted.crm,
+        account_id=wanted.account_id,
+        name=wanted.name,
+        secrets=secrets,
+        public_keys=wanted.public_keys,
+    )
+    return connection, signing_secrets(connection, at=at)

@@ -1,0 +1,14 @@
+"""Addresses of a tenant's portal, below its host name or ``/t/<slug>/``."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from tenants import views
+
+app_name = "portal"
+urlpatterns = [
+    path("", views.home, name="home"),
+    path("sign-in/", views.SignIn.as_view(), name="sign-in"),
+    path("sign-out/", views.sign_out, name="sign-out"),
+]
