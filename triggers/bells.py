@@ -103,7 +103,7 @@ def _key(lane_id: int) -> str:
 @cache
 def _valkey() -> redis.Redis:
     return redis.Redis.from_url(
-        settings.CELERY_BROKER_URL, socket_timeout=1, socket_connect_timeout=0.5, retry_on_timeout=False
+        settings.REDIS_URL, socket_timeout=1, socket_connect_timeout=0.5, retry_on_timeout=False
     )
 
 
