@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import signal
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -74,14 +75,17 @@ def _infer(ending: Ending, meter: Meter, reported: dict[str, Any] | None) -> Non
     if ending.done is None and killed and meter.used["cpu_ms"] >= meter.max["cpu_ms"] * _CPU_NEARLY:
         meter.exceed("cpu_ms", meter.used["cpu_ms"])
     data = _dict(reported.get("data")) if reported else {}
-    is_memory = reported is not None and (
-        reported.get("type") == "MemoryError" or data.get("limit") == "memory_mb"
-    )
+    is_memory = reported is not None and (_is_out_of_memory(reported) or data.get("limit") == "memory_mb")
     if is_memory and reported is not None:
         # The kernel refused the allocation, so what was held stayed under the limit.
         meter.exceed(
             "memory_mb", max(meter.used["memory_mb"], meter.max["memory_mb"]), at=_text(reported, "at")
         )
+
+
+def _is_out_of_memory(reported: dict[str, Any]) -> bool:
+    detail = _text(reported, "detail")
+    return reported.get("type") == "MemoryError" or detail.startswith(f"[Errno {errno.ENOMEM}]")
 
 
 def _exceeded(breach: Breach, reported: dict[str, Any] | None) -> RunError:
