@@ -1,15 +1,42 @@
-"""Addresses on every host."""
+"""Addresses on every host but a tenant's portal, which has its own (``tenants.urls``)."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from django.contrib import admin
-from django.urls import path
+from django.urls import include, path
+from django.views.generic import RedirectView
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+
+from circuitos import health
 
 if TYPE_CHECKING:
     from django.urls import URLPattern, URLResolver
 
+_OPEN = {"authentication_classes": [], "permission_classes": []}
+_schema = SpectacularAPIView.as_view(**_OPEN)
+_docs = SpectacularSwaggerSplitView.as_view(**_OPEN, url_name="schema")
+
 urlpatterns: list[URLPattern | URLResolver] = [
+    path("", RedirectView.as_view(pattern_name="admin:index"), name="home"),
+    path("admin", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/", admin.site.urls),
+    path("healthz", health.healthz, name="healthz"),
+    path("healthz/", health.healthz),
+    path("readyz", health.readyz, name="readyz"),
+    path("readyz/", health.readyz),
+    path("metrics", health.metrics, name="metrics"),
+    path("metrics/", health.metrics),
+    path("", include("triggers.urls")),
+    path("api/v1/", include("triggers.rest_urls")),
+    path("api/schema/", _schema, name="schema"),
+    path("api/schema", _schema),
+    path("api/docs/", _docs, name="docs"),
+    path("api/docs", _docs),
 ]
+
+handler400 = "circuitos.errors.bad_request"
+handler403 = "circuitos.errors.forbidden"
+handler404 = "circuitos.errors.not_found"
+handler500 = "circuitos.errors.internal"

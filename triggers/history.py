@@ -4,22 +4,38 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from django.db.models import Q
+import msgspec
+from django.db.models import F, Q
 
+from governor.judgment.masking import mask
 from logs import search, traces
 from logs.document import trace_document
+from logs.traces import LONGEST_TEXT
 from logs.vocabulary import status_of
 from tenants.errors import CodedError
-from triggers.models import Event, Execution
+from tenants.secrets import unseal
+from triggers import figures
+from triggers.models import Event, Execution, TriggerConfig
+from triggers.registry import registry
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from django.db.models import QuerySet
+
+    from tenants.models import Tenant
 
 MOST_EVENTS = 200
 MOST_RELATIVES = 50
 _EVENT_COLUMNS = ("id", "code", "kind", "record_id", "status", "reason", "received_at")
+
+
+class NoEvent(CodedError):
+    """No event in scope has this id."""
+
+    code = "triggers.no-event"
+    status = 404
 
 
 class NoExecution(CodedError):
@@ -35,6 +51,45 @@ def executions() -> QuerySet[Execution]:
         "event_ids", "event_codes", "record_ids", "terms", "error_detail"
     )
     return found
+
+
+def events() -> QuerySet[Event]:
+    """The events in scope, live and past, without their bodies."""
+    found: QuerySet[Event] = Event.objects.select_related("tenant", "lane").defer("body", "before", "error")
+    return found
+
+
+def event_of(code: str) -> Event:
+    """The event with this id, body included. Raises ``NoEvent``."""
+    found: Event | None = None
+    if wanted := search.as_uuid(code):
+        found = Event.objects.select_related("tenant", "lane", "connection").filter(code=wanted).first()
+    if found is None:
+        raise NoEvent("There is no such event.")
+    return found
+
+
+def body_of(event: Event) -> Any:
+    """The event's body as the CRM sent it, masked; None when its key is gone."""
+    try:
+        plain = unseal(event.body, context=f"event:{event.tenant_id}:{event.code}")
+    except CodedError:
+        return None
+    try:
+        return mask(msgspec.json.decode(plain), longest=LONGEST_TEXT)
+    except ValueError:
+        return mask(plain.decode("utf-8", "replace"), longest=LONGEST_TEXT)
+
+
+def executions_of_event(event: Event) -> Sequence[Execution]:
+    """The executions this event was a member of, oldest first."""
+    return list(
+        executions()
+        .filter(
+            tenant=event.tenant_id, record_ids__contains=[event.record_id], event_ids__contains=[event.pk]
+        )
+        .order_by("pk")[:MOST_RELATIVES]
+    )
 
 
 def execution_of(code: str) -> Execution:
@@ -113,3 +168,41 @@ def relatives_of(execution: Execution) -> Sequence[Execution]:
     if origins:
         wanted |= Q(pk__in=origins)
     return list(executions().select_related(None).filter(wanted).order_by("pk")[:MOST_RELATIVES])
+
+
+def triggers_with_figures(*, tenant: Tenant | None, at: datetime) -> list[dict[str, Any]]:
+    """The registered triggers in their order, as configured for the tenant, with the last hour's figures."""
+    hour = figures.by_trigger(at)
+    rows = TriggerConfig.objects.filter(Q(tenant=None) | Q(tenant=tenant)).order_by(
+        F("tenant").asc(nulls_first=True)
+    )
+    # The tenant's own row comes after the one for all tenants, and replaces it.
+    configs = {row.trigger: row for row in rows}
+    current = registry()
+    found = []
+    for spec in current.triggers:
+        config = configs.get(spec.name)
+        is_paused = bool(config and config.paused_until and config.paused_until > at)
+        status = "off" if config and not config.is_enabled else "paused" if is_paused else "active"
+        seen = hour.get(spec.name, figures.Figures())
+        found.append(
+            {
+                "name": spec.name,
+                "object": spec.object,
+                "events": list(spec.events),
+                "order": spec.order if config is None or config.order is None else config.order,
+                "batch_size": spec.batch_size,
+                "status": status,
+                "pause_reason": config.pause_reason if config and is_paused else "",
+                "paused_until": config.paused_until if config and is_paused else None,
+                "limits": dict(spec.limits),
+                "release": current.release,
+                "last_hour": {
+                    "executions": seen.executions,
+                    "failed": seen.failed,
+                    "records": seen.records,
+                    "slowest_ms": seen.slowest_ms,
+                },
+            }
+        )
+    return sorted(found, key=lambda row: (row["order"], row["name"]))

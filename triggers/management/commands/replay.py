@@ -35,7 +35,7 @@ class Command(BaseCommand):
                     mode=options["mode"],
                     release=options["release"],
                     records=options["records"],
-                    by="command line",
+                    actor="command line",
                     at=now(),
                 )
         except CodedError as error:

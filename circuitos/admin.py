@@ -1,0 +1,117 @@
+"""The operators' console as a whole: its overview page, its navigation, its search, and people."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin
+from django.contrib.auth.admin import GroupAdmin as BaseGroupAdmin
+from django.contrib.auth.admin import UserAdmin as BaseUserAdmin
+from django.contrib.auth.models import Group, User
+from django.urls import reverse
+from unfold.dataclasses import SearchResult
+from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+
+from logs import search as finding
+from tenants.operators import OperatorAdmin, admin_url
+from tenants.scope import every_tenant
+from triggers import history, home
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest
+
+MOST_FOUND = 8
+
+admin.site.unregister(User)
+admin.site.unregister(Group)
+
+
+@admin.register(User)
+class PersonAdmin(BaseUserAdmin, OperatorAdmin):  # type: ignore[misc, type-arg]
+    """People who sign in: operators and members of tenants."""
+
+    form = UserChangeForm
+    add_form = UserCreationForm
+    change_password_form = AdminPasswordChangeForm
+    list_display = ["username", "email", "is_staff", "is_active", "last_login"]
+    list_filter = ["is_staff", "is_active"]
+    ordering = ["username"]
+
+
+@admin.register(Group)
+class RoleAdmin(BaseGroupAdmin, OperatorAdmin):  # type: ignore[misc, type-arg]
+    """Named sets of permissions for operators."""
+
+
+# The sidebar: section, then (title, icon, admin page). A page whose model is not registered is left out.
+_NAVIGATION: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
+    (
+        "",
+        (
+            ("Overview", "monitoring", "index"),
+            ("Executions", "bolt", "triggers_execution_changelist"),
+            ("Events", "move_to_inbox", "triggers_event_changelist"),
+        ),
+    ),
+    (
+        "Flow",
+        (
+            ("Lanes", "conversion_path", "triggers_lane_changelist"),
+            ("Triggers", "tune", "triggers_triggerconfig_changelist"),
+            ("Outbox", "outbox", "triggers_outboxwrite_changelist"),
+            ("Refused deliveries", "gpp_bad", "triggers_refuseddelivery_changelist"),
+        ),
+    ),
+    (
+        "Customers",
+        (
+            ("Tenants", "apartment", "tenants_tenant_changelist"),
+            ("Connections", "cable", "tenants_connection_changelist"),
+            ("Tiers", "stacks", "tenants_tier_changelist"),
+        ),
+    ),
+    (
+        "Access",
+        (
+            ("People", "group", "auth_user_changelist"),
+            ("API tokens", "key", "tenants_apikey_changelist"),
+            ("Audit", "history", "tenants_auditevent_changelist"),
+        ),
+    ),
+)
+
+
+def navigation(request: HttpRequest) -> list[dict[str, Any]]:
+    """The sidebar."""
+    known = {f"{m._meta.app_label}_{m._meta.model_name}_changelist" for m in admin.site._registry}  # noqa: SLF001
+    groups = []
+    for title, pages in _NAVIGATION:
+        items = [
+            {"title": name, "icon": icon, "link": reverse(f"admin:{page}")}
+            for name, icon, page in pages
+            if page == "index" or page in known
+        ]
+        if items:
+            groups.append({"title": title, "separator": bool(title), "items": items})
+    return groups
+
+
+def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
+    """Fill the overview page."""
+    with every_tenant():
+        return {**context, "title": "Overview", **home.overview_page()}
+
+
+def search(request: HttpRequest, term: str) -> list[SearchResult]:
+    """The command palette: executions by id, record, e-mail or phone."""
+    with every_tenant():
+        found = list(history.executions().filter(finding.find(term)).order_by("-pk")[:MOST_FOUND])
+    return [
+        SearchResult(
+            title=execution.trigger,
+            description=f"{execution.get_status_display()} · {execution.tenant.slug} · {execution.code}",
+            link=admin_url("triggers.execution", execution.code),
+            icon="bolt",
+        )
+        for execution in found
+    ]

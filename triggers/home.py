@@ -1,0 +1,85 @@
+"""The console's first page: the last hour at a glance, what needs a person, and where to look next."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.utils.timezone import now
+
+from logs.vocabulary import duration, status_of, word
+from triggers import figures, history
+from triggers.choices import ExecutionStatus
+from triggers.models import Execution, Lane
+
+MOST_NEWEST = 8
+MOST_TROUBLE = 6
+MOST_PARKED = 5
+TROUBLE_WITHIN = 20_000  # executions back from the newest; older trouble is found in the list
+ERROR_RATE_GOAL = 0.001  # the service's goal for failed executions
+
+
+def overview_page() -> dict[str, Any]:
+    """The page's context for the tenants in scope: a fixed number of cheap queries."""
+    at = now()
+    hour = figures.overview(at)
+    newest = list(history.executions().order_by("-pk")[:MOST_NEWEST])
+    trouble = []
+    if newest:
+        trouble = list(
+            history.executions()
+            .filter(
+                status__in=(ExecutionStatus.FAILED, ExecutionStatus.PARTIAL),
+                pk__gt=newest[0].pk - TROUBLE_WITHIN,
+            )
+            .order_by("-pk")[:MOST_TROUBLE]
+        )
+    parked = list(
+        Lane.objects.exclude(parked_reason="").select_related("tenant").order_by("-pk")[:MOST_PARKED]
+    )
+    highest = max((total for total, _ in hour.buckets), default=0)
+    return {
+        "at": at,
+        "hour": hour,
+        "rate_text": f"{hour.error_rate:.1%}" if hour.executions else "–",
+        "rate_tone": "bad" if hour.error_rate > ERROR_RATE_GOAL else "good",
+        "waiting_text": f"{hour.waiting:,}{'+' if hour.is_waiting_cut else ''}",
+        "waiting_for": duration((at - hour.oldest_waiting_at).total_seconds() * 1000)
+        if hour.oldest_waiting_at
+        else "",
+        "bars": [
+            {
+                "total": total,
+                "failed": failed,
+                "height": round(total / highest * 100) if highest else 0,
+                "failed_share": round(failed / total * 100) if total else 0,
+                "ago": (figures.BUCKETS - place) * 60 // figures.BUCKETS,
+            }
+            for place, (total, failed) in enumerate(hour.buckets)
+        ],
+        "newest": [_row(execution) for execution in newest],
+        "trouble": [_row(execution) for execution in trouble],
+        "parked": parked,
+        "triggers": [
+            {
+                "name": name,
+                "figures": seen,
+                "slowest": duration(seen.slowest_ms),
+                "rate": f"{seen.error_rate:.1%}",
+            }
+            for name, seen in sorted(hour.by_trigger.items(), key=lambda item: -(item[1].slowest_ms or 0))
+        ],
+    }
+
+
+def _row(execution: Execution) -> dict[str, Any]:
+    return {
+        "code": execution.code,
+        "trigger": execution.trigger,
+        "tenant": execution.tenant,
+        "word": word(status_of(execution)),
+        "why": execution.error_code or execution.limit_name,
+        "ok": execution.ok,
+        "size": execution.size,
+        "took": duration(execution.wall_ms),
+        "at": execution.started_at or execution.created_at,
+    }

@@ -1,0 +1,167 @@
+"""What the console's pages of an execution and an event show: documents made ready for the templates."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from django.utils.dateparse import parse_datetime
+
+from logs.render import summary
+from logs.vocabulary import ROUTINE_LEVELS, duration, fold, word
+from triggers import history
+from triggers.choices import FINISHED, LIVE_EVENT_STATUSES, EventStatus, Skip
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from triggers.models import Event, Execution
+
+MOST_SPANS = 24
+MOST_EFFECTS = 12
+MOST_RECORDS = 12
+MOST_EVENTS = 8
+_SKIPS = dict(Skip.choices)
+
+
+def execution_page(execution: Execution) -> dict[str, Any]:
+    """The trace page's context: three queries."""
+    document = history.document_of(execution)
+    head, left_out, tail = fold(document["spans"], most=MOST_SPANS)
+    effects = [_effect(effect) for effect in document["effects"]]
+    return {
+        "execution": execution,
+        "document": document,
+        "word": word(document["word"]),
+        "is_finished": execution.status in FINISHED,
+        "facts": _facts(document),
+        "spans": [_span(span) for span in head],
+        "spans_folded": [_span(span) for span in document["spans"][len(head) : len(head) + left_out]],
+        "spans_after": [_span(span) for span in tail],
+        "meters": document["meters"],
+        "counts": [{"word": word(status), "count": count} for status, count in document["counts"].items()],
+        "outcomes": [_outcome(row) for row in document["outcomes"][:MOST_RECORDS]],
+        "outcomes_folded": [_outcome(row) for row in document["outcomes"][MOST_RECORDS:]],
+        "entries": [_entry(entry) for entry in document["entries"]],
+        "effects": effects[:MOST_EFFECTS],
+        "effects_folded": effects[MOST_EFFECTS:],
+        "error": document["error"],
+        "events": [_event(event) for event in document["events"][:MOST_EVENTS]],
+        "events_folded": [_event(event) for event in document["events"][MOST_EVENTS:]],
+        "origins": [
+            {"label": label, "id": document[name]}
+            for name, label in (("replay_of", "A replay of"), ("parent", "One half of"))
+            if document[name]
+        ],
+        "results": [
+            {**other, "label": label, "word": word(other["word"])}
+            for name, label in (("replays", "Replayed as"), ("halves", "Half"))
+            for other in document[name]
+        ],
+    }
+
+
+def event_page(event: Event) -> dict[str, Any]:
+    """The event page's context."""
+    is_parked = event.status == EventStatus.QUEUED and bool(event.lane and event.lane.parked_reason)
+    body = history.body_of(event)
+    return {
+        "event": event,
+        "word": word("parked" if is_parked else event.status),
+        "sentence": _event_sentence(event, is_parked=is_parked),
+        "is_live": event.status in LIVE_EVENT_STATUSES,
+        "body": None if body is None else body if isinstance(body, str) else _pretty(body),
+        "problems": (event.error or {}).get("fields") or [],
+        "error": _pretty(event.error) if event.error else "",
+        "executions": [
+            {"row": row, "word": word(row["word"]), "took": duration(row["wall_ms"])}
+            for row in map(history.row_of, history.executions_of_event(event))
+        ],
+    }
+
+
+def _event_sentence(event: Event, *, is_parked: bool) -> str:
+    if is_parked:
+        assert event.lane is not None
+        until = f" until {event.lane.parked_until:%d %b %H:%M} UTC" if event.lane.parked_until else ""
+        return f"Held{until}: {event.lane.parked_reason}. It runs in order when the reason ends."
+    if event.status == EventStatus.QUEUED:
+        if event.next_attempt_at:
+            return f"Waiting for attempt {event.attempts + 1} at {event.next_attempt_at:%H:%M:%S} UTC."
+        return "Stored, and waiting for a worker."
+    if event.status == EventStatus.SKIPPED:
+        return f"Nothing ran: {_SKIPS.get(event.reason, event.reason or 'it was skipped').lower()}."
+    if event.status == EventStatus.QUARANTINED:
+        detail = (event.error or {}).get("detail") or event.reason or "it does not fit"
+        return f"Kept, but not run: {detail}."
+    if event.status == EventStatus.FAILED:
+        detail = (event.error or {}).get("detail") or event.reason or "a trigger failed on it"
+        return f"A dead letter: {detail}."
+    return {EventStatus.RUNNING: "A worker has it."}.get(EventStatus(event.status), "Every trigger ran.")
+
+
+def _facts(document: Mapping[str, Any]) -> list[tuple[str, str]]:
+    done = f"{document['ok']:,} of {document['size']:,}"
+    facts = [
+        ("Records", f"{done} ok" + (f", {document['failed']:,} failed" if document["failed"] else "")),
+        ("Took", duration(document["wall_ms"])),
+        ("CPU", duration(document["cpu_ms"])),
+        ("Mode", document["mode"].capitalize()),
+        ("Release", document["release"]),
+    ]
+    if document["attempts"] > 1:
+        facts.append(("Attempts", str(document["attempts"])))
+    if document["depth"]:
+        facts.append(("Cascade depth", str(document["depth"])))
+    return facts
+
+
+def _span(span: Mapping[str, Any]) -> dict[str, Any]:
+    if "cut" in span:
+        return dict(span)
+    tone = "bad" if not span["ok"] else "busy" if span["kind"] in {"callout", "ai"} else "good"
+    return {**span, "took": duration(span["ms"]), "tone": tone, "indent": min(span["depth"], 4)}
+
+
+def _outcome(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {**row, "word": word(row["status"]), "detail": _pretty(row["detail"]) if row["detail"] else ""}
+
+
+def _entry(entry: Mapping[str, Any]) -> dict[str, Any]:
+    if "cut" in entry:
+        return dict(entry)
+    level = str(entry.get("level", "info"))
+    data = entry.get("data")
+    brief = summary(data, longest=160)
+    return {
+        "time": str(entry.get("at") or "")[11:23],
+        "level": level,
+        "word": word(level),
+        "is_routine": level in ROUTINE_LEVELS,
+        "message": entry.get("message", ""),
+        "brief": brief if data else "",
+        "data": _pretty(data) if data and (brief.endswith("…") or isinstance(data, list)) else "",
+        "line": entry.get("line", ""),
+    }
+
+
+def _effect(effect: Mapping[str, Any]) -> dict[str, Any]:
+    if "cut" in effect:
+        return dict(effect)
+    details = {name: effect[name] for name in ("args", "answer", "error") if effect.get(name)}
+    return {
+        "op": effect.get("op", ""),
+        "word": word(str(effect.get("state") or "done")),
+        "brief": summary(effect.get("args")),
+        "took": duration(effect["ms"]) if effect.get("ms") is not None else "",
+        "line": effect.get("line", ""),
+        "details": _pretty(details) if details else "",
+    }
+
+
+def _event(event: Mapping[str, Any]) -> dict[str, Any]:
+    return {**event, "word": word(event["status"]), "received": parse_datetime(event["received_at"])}
+
+
+def _pretty(value: Any) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False)

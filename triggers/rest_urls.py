@@ -1,0 +1,28 @@
+"""Addresses of the REST API, each with and without its last slash; the schema tells the one with it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.urls import path
+
+from triggers import rest
+
+if TYPE_CHECKING:
+    from django.urls import URLPattern
+    from rest_framework.views import APIView
+
+
+def _both(route: str, view: type[APIView], name: str) -> list[URLPattern]:
+    return [path(f"{route}/", view.as_view(), name=name), path(route, view.as_view(schema=None))]
+
+
+urlpatterns = [
+    *_both("events", rest.EventList, "events"),
+    *_both("events/<str:code>", rest.EventDetail, "event"),
+    *_both("executions", rest.ExecutionList, "executions"),
+    *_both("executions/<str:code>", rest.ExecutionDetail, "execution"),
+    *_both("executions/<str:code>/trace", rest.ExecutionTrace, "execution-trace"),
+    *_both("executions/<str:code>/replay", rest.ExecutionReplay, "execution-replay"),
+    *_both("triggers", rest.TriggerList, "triggers"),
+]

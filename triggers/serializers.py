@@ -1,0 +1,159 @@
+"""What the REST API says of events, executions and triggers; the shapes stand in its OpenAPI schema."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework import serializers
+
+from triggers.choices import EventStatus, ExecutionStatus, Mode, Operation
+
+
+class EventSerializer(serializers.Serializer[Any]):
+    """One event as a list shows it."""
+
+    id = serializers.UUIDField(source="code")
+    tenant = serializers.SlugField(source="tenant.slug")
+    crm = serializers.CharField()
+    object = serializers.CharField()
+    operation = serializers.ChoiceField(Operation.choices)
+    record_id = serializers.CharField()
+    kind = serializers.CharField()
+    status = serializers.SerializerMethodField()
+    reason = serializers.SerializerMethodField()
+    occurred_at = serializers.DateTimeField(allow_null=True)
+    received_at = serializers.DateTimeField()
+    finished_at = serializers.DateTimeField(allow_null=True)
+    delivery = serializers.UUIDField()
+    attempts = serializers.IntegerField()
+    origin = serializers.CharField()
+
+    def get_status(self, event: Any) -> str:
+        return "parked" if _is_parked(event) else str(event.status)
+
+    def get_reason(self, event: Any) -> str:
+        return str(event.lane.parked_reason if _is_parked(event) else event.reason)
+
+
+class EventDetailSerializer(EventSerializer):
+    """One event with its body, masked, and what came of it."""
+
+    error = serializers.JSONField(allow_null=True)
+    body = serializers.JSONField(
+        allow_null=True, help_text="as the CRM sent it; e-mails, phones, secrets masked"
+    )
+    pending = serializers.ListField(child=serializers.CharField(), allow_null=True)
+    executions = serializers.ListField(child=serializers.DictField())
+
+
+class RelativeSerializer(serializers.Serializer[Any]):
+    """An execution that came of another."""
+
+    id = serializers.UUIDField()
+    status = serializers.ChoiceField(ExecutionStatus.choices)
+    mode = serializers.ChoiceField(Mode.choices)
+    size = serializers.IntegerField()
+    ok = serializers.IntegerField()
+    failed = serializers.IntegerField()
+    created_at = serializers.DateTimeField()
+
+
+class ExecutionSerializer(serializers.Serializer[Any]):
+    """One execution as a list shows it."""
+
+    id = serializers.UUIDField()
+    tenant = serializers.SlugField()
+    trigger = serializers.CharField()
+    object = serializers.CharField()
+    operation = serializers.ChoiceField(Operation.choices)
+    release = serializers.CharField()
+    mode = serializers.ChoiceField(Mode.choices)
+    status = serializers.ChoiceField(ExecutionStatus.choices)
+    with_errors = serializers.BooleanField(help_text="it succeeded, but the script logged an error")
+    size = serializers.IntegerField(help_text="records in the batch")
+    ok = serializers.IntegerField()
+    failed = serializers.IntegerField()
+    skipped = serializers.IntegerField()
+    attempts = serializers.IntegerField()
+    error_code = serializers.CharField(allow_blank=True)
+    limit = serializers.CharField(allow_blank=True, help_text="the limit that stopped it")
+    replay_of = serializers.UUIDField(allow_null=True)
+    created_at = serializers.DateTimeField()
+    started_at = serializers.DateTimeField(allow_null=True)
+    finished_at = serializers.DateTimeField(allow_null=True)
+    wall_ms = serializers.IntegerField(allow_null=True)
+    cpu_ms = serializers.IntegerField(allow_null=True)
+    usage = serializers.DictField(child=serializers.ListField(child=serializers.FloatField()))
+
+
+class OutcomeSerializer(serializers.Serializer[Any]):
+    """What became of one record."""
+
+    record_id = serializers.CharField()
+    status = serializers.CharField()
+    reason = serializers.CharField(allow_blank=True)
+    detail = serializers.JSONField(allow_null=True)
+
+
+class ExecutionDetailSerializer(ExecutionSerializer):
+    """One execution with its outcome record by record; the trace has the rest."""
+
+    sentence = serializers.CharField(help_text="why it ended as it did")
+    error = serializers.JSONField(allow_null=True)
+    parent = serializers.UUIDField(allow_null=True)
+    outcomes = OutcomeSerializer(many=True)
+    events = serializers.ListField(child=serializers.DictField())
+    replays = RelativeSerializer(many=True)
+    halves = RelativeSerializer(many=True)
+
+
+class TraceSerializer(ExecutionDetailSerializer):
+    """Everything that happened in one execution, masked."""
+
+    spans = serializers.ListField(child=serializers.DictField())
+    entries = serializers.ListField(child=serializers.DictField(), help_text="log lines")
+    effects = serializers.ListField(child=serializers.DictField())
+    judgments = serializers.ListField(child=serializers.DictField())
+    is_cut = serializers.BooleanField(help_text="something was left out, and says so in place")
+    expires_on = serializers.DateField(allow_null=True)
+
+
+class ReplaySerializer(serializers.Serializer[Any]):
+    """How to replay."""
+
+    mode = serializers.ChoiceField(Mode.choices, default=Mode.LIVE.value)
+    release = serializers.CharField(default="live", max_length=60, help_text="live, or a version")
+    records = serializers.ChoiceField(["all", "failed"], default="all")
+
+
+class ReplayStartedSerializer(serializers.Serializer[Any]):
+    """Which execution the replay is."""
+
+    execution_id = serializers.UUIDField()
+
+
+class TriggerSerializer(serializers.Serializer[Any]):
+    """One registered trigger and how it does."""
+
+    name = serializers.CharField()
+    object = serializers.CharField()
+    events = serializers.ListField(child=serializers.CharField())
+    order = serializers.IntegerField()
+    batch_size = serializers.IntegerField()
+    status = serializers.ChoiceField(["active", "paused", "off"])
+    pause_reason = serializers.CharField(allow_blank=True)
+    paused_until = serializers.DateTimeField(allow_null=True)
+    limits = serializers.DictField(child=serializers.IntegerField())
+    release = serializers.CharField()
+    last_hour = serializers.DictField(help_text="executions, failed, records and the slowest in milliseconds")
+
+
+class ErrorSerializer(serializers.Serializer[Any]):
+    """A refusal: a stable code and a sentence."""
+
+    code = serializers.CharField()
+    detail = serializers.CharField()
+
+
+def _is_parked(event: Any) -> bool:
+    return event.status == EventStatus.QUEUED and bool(event.lane and event.lane.parked_reason)
