@@ -24,8 +24,8 @@ _CAP_RULES = tuple(
     (f"{path}.cap", f"{path.rpartition('.')[2].replace('_', ' ')} is full", f"lpr.caps.{path}")
     for path in _PATHS
 )
-_READING_OF = tuple(r.INDEX[signal.reading] for signal in SIGNALS)
-_RULES = tuple(f"{signal.part}.{signal.name}" for signal in SIGNALS)
+# Of every signal: its rule, its reading and its proxy.
+_ROWS = tuple((f"{signal.part}.{signal.name}", r.INDEX[signal.reading], signal.proxy) for signal in SIGNALS)
 _SHORT = frozenset({bool, int, float, type(None)})
 
 
@@ -36,6 +36,7 @@ def attributions(
     lines: list[list[dict[str, Any]]] = [[] for _ in read.seen]
     season = ("lpr.season", now.astimezone(weights.zone).strftime("%B"))
     leads, signals = np.nonzero(earned.points.T)
+    # The loop below runs about ten times a lead; what it needs is looked up before.
     for lead, row, points, step in zip(
         leads.tolist(),
         signals.tolist(),
@@ -43,20 +44,21 @@ def attributions(
         earned.steps[signals, leads].tolist(),
         strict=True,
     ):
-        signal = SIGNALS[row]
-        index = _READING_OF[row]
+        rule, index, proxy = _ROWS[row]
         source, value = season if index == SEASON else read.seen[lead][index]
         if index == DISTANCE:
             value = f"{read.values[DISTANCE, lead]:.1f} miles"
+        elif type(value) not in _SHORT:
+            value = _shown(value)
         line = {
-            "rule": _RULES[row],
+            "rule": rule,
             "label": weights.labels[row][step],
             "points": points,
             "source": source,
-            "value": value if type(value) in _SHORT else _shown(value),
+            "value": value,
         }
-        if signal.proxy:
-            line["proxy"] = signal.proxy
+        if proxy:
+            line["proxy"] = proxy
         lines[lead].append(line)
     for proxy_row, signal in enumerate(SIGNALS):
         if signal.proxy in weights.off:
@@ -73,18 +75,18 @@ def attributions(
 
 def _show_switched_off(lines: list[list[dict[str, Any]]], read: Read, row: int) -> None:
     """A line without points where a proxy would have been read: what was left out stays visible."""
-    signal, index = SIGNALS[row], _READING_OF[row]
+    rule, index, proxy = _ROWS[row]
     for own, line in zip(read.seen, lines, strict=True):
         if index in own:
             source, value = own[index]
             line.append(
                 {
-                    "rule": _RULES[row],
+                    "rule": rule,
                     "label": "not used: switched off as a proxy",
                     "points": 0.0,
                     "source": source,
                     "value": _shown(value),
-                    "proxy": signal.proxy,
+                    "proxy": proxy,
                 }
             )
 
