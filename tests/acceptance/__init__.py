@@ -1,0 +1,3 @@
+"""Whole flows, named by their use."""
+
+from __future__ import annotations
