@@ -1,4 +1,4 @@
-"""Which IP addresses a callout may reach: public ones, in whatever form they hide, and those named on a list."""
+"""Which IP addresses a callout may reach: public ones, however they are written, and those on a list."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _NEVER = tuple(
 
 
 def is_allowed(address: str, host: str, *, port: int, allowed: Iterable[str]) -> bool:
-    """Whether a connection to this IP address may be made; ``allowed`` names hosts, ``host:port``s and networks."""
+    """Whether this IP address may be connected to; ``allowed`` names hosts, ``host:port``s and networks."""
     ip = ipaddress.ip_address(address.partition("%")[0])
     for entry in allowed:
         if entry in (host, f"{host}:{port}", address):

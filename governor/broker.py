@@ -1,11 +1,10 @@
-"""The broker: runs one execution in the jail and is the only door through which its script reaches anything."""
+"""The broker: runs one execution in the jail, and is all that its script can reach."""
 
 from __future__ import annotations
 
 import logging
 import select
 import time
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from governor import callouts
@@ -36,9 +35,9 @@ _CHUNK = 256 * 1024
 
 
 def run(job: Job, *, zygote: Zygote, heartbeat: Callable[[], bool]) -> RunResult:
-    """Run one execution to its end, whatever the script does. Only the calling thread uses the database.
+    """Run one execution to its end, whatever it does. Only the calling thread uses the database.
 
-    ``heartbeat`` renews the worker's lease; when it says False, the runner is killed and the result's error is
+    """Run one execution to its end, whatever it does. Only the calling thread uses the database.
     ``triggers.lease-lost``. Never raises for what a script does; raises ``JailBroken`` when there is no jail.
     """
     return _Run(job, heartbeat).through(zygote)
@@ -246,7 +245,7 @@ class _Run:
         self._door.abandon()
         self.recorder.close(span, is_ok=error is None, note=error.code if error else "")
         if error is not None and error.code != "script.raised":
-            logger.info("Execution %s ended: %s %s", self.job.execution, error.code, error.limit)
+            logger.info("Execution %s failed: %s %s", self.job.execution, error.code, error.limit)
         entries = self.logbook.entries()
         return RunResult(
             error=error,

@@ -1,4 +1,4 @@
-"""What leaves the house on a script's behalf: requests made in threads, while the main thread serves the script."""
+"""What leaves the house for a script: requests made in threads, while the main thread serves it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from django.conf import settings
 from django.db.models import Q
 
 from circuitos.env import env

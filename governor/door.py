@@ -247,9 +247,7 @@ def _checked_http(args: dict[str, Any]) -> str:
         and isinstance(args.get("timeout"), int | float | None)
     )
     if not fits or not isinstance(method, str):
-        raise BadRequest(
-            "A callout has a method, a url, headers (texts), params, a json or a body (bytes), a timeout."
-        )
+        raise BadRequest("A callout has method, url, headers (texts), params, json or body (bytes), timeout.")
     return method.upper()
 
 

@@ -1,7 +1,8 @@
-"""The one HTTP client for what leaves us: it connects to an address it has checked, follows nothing, and gives up in time."""
+"""The one HTTP client: it connects to an address it has checked, follows nothing, and gives up in time."""
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 import threading
@@ -28,6 +29,10 @@ USER_AGENT = "CircuitOS/0.1"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 METHODS = SAFE_METHODS | {"POST", "PUT", "PATCH", "DELETE"}
 MOST_CONNECTIONS = 64
+
+
+# It would write whole addresses, and with them what stands in their queries, into our logs.
+logging.getLogger("httpx2").setLevel(logging.WARNING)
 
 
 class EgressRefused(CodedError):

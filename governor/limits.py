@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """What an execution may use of one thing. ``is_outside``: measured on the process, not counted by the broker."""
+    """What an execution may use of one thing. ``is_outside``: measured, not counted by the broker."""
 
     name: str
     unit: str

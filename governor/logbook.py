@@ -1,4 +1,4 @@
-"""The log lines of one execution: the first and the last are kept, and what was dropped between is counted."""
+"""The log lines of one execution: the first and the last are kept, those between are counted."""
 
 from __future__ import annotations
 

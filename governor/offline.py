@@ -11,7 +11,7 @@ _FACTS = 8
 
 
 def write(prompt: str, *, data: Any = None, schema: Mapping[str, Any] | None = None) -> Any:
-    """A text that says what it is, or a value of the JSON ``schema`` filled from ``data`` where names agree."""
+    """A text that says what it is, or a value of the JSON ``schema``, from ``data`` where names agree."""
     if schema is not None:
         facts = data if isinstance(data, Mapping) else {}
         return _value(schema, schema, facts, name="", depth=0)

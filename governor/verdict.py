@@ -37,7 +37,7 @@ class Ending:
 
 
 def outcomes_of(done: Done, job: Job) -> dict[str, tuple[str, str, Any]]:
-    """The outcomes of a report, checked. Raises ``WireError`` for those of records that are not in the batch."""
+    """The outcomes of a report. Raises ``WireError`` when they are not those of the batch."""
     ids = {str(record["id"]) for record in job.records}
     outcomes = {}
     for record_id, outcome in done.outcomes.items():

@@ -35,7 +35,7 @@ class _Waiter:
         self.is_done = True
         if self.loop is None or self.loop.is_closed():
             return
-        if asyncio._get_running_loop() is self.loop:
+        if _running_loop() is self.loop:
             self._wake()
         else:
             self.loop.call_soon_threadsafe(self._wake)
@@ -146,3 +146,10 @@ class SocketChannel:
             with self._turn:
                 self._is_reading = False
                 self._turn.notify_all()
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None

@@ -34,7 +34,7 @@ _SYSTEM = (
 
 
 def readable_paths(scripts: Iterable[str], *, root: Path) -> list[str]:
-    """What a runner may read: Python, libraries, the SDK, this release's scripts. Never the project folder itself."""
+    """What a runner may read: Python, libraries, the SDK, the scripts; of the project no more."""
     libraries = [entry for entry in sys.path if entry and Path(entry).resolve() != root]
     ours = [str(root / name) for name in ("circuitos", "governor")]
     return [*_SYSTEM, str(Path(sys.base_prefix) / "lib"), *libraries, *ours, *scripts]

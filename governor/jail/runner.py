@@ -51,7 +51,7 @@ def become(fd: int, *, parent: int, warm_bytes: int, machine: str | None) -> NoR
 def _run(start: dict[str, Any], channel: SocketChannel) -> dict[str, Any]:
     try:
         return execute(find_handler(start["module"], start["cls"], start["method"]), start, channel)
-    except BaseException as error:  # noqa: BLE001  # whatever the script threw, the broker must hear of it
+    except BaseException as error:  # whatever the script threw, the broker must hear of it
         return {
             "outcomes": {},
             "error": {

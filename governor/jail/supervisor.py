@@ -43,7 +43,7 @@ class JailBroken(CodedError):
 
 @dataclass(frozen=True, slots=True)
 class Exit:
-    """How a runner ended. ``signal`` is None when it ended by itself, and all is None when nobody could say."""
+    """How a runner ended: by itself, by a signal, or (all None) nobody could say."""
 
     status: int | None
     signal: int | None
@@ -65,7 +65,7 @@ class Runner:
         self.warm_bytes = resident
 
     def grown_bytes(self) -> int:
-        """Memory it holds now, private and shared, beyond what it was forked with; mapped files do not count."""
+        """Memory it holds now beyond what it was forked with; mapped files do not count."""
         found = _MEMORY.findall(self._read("status"))
         return max(0, 1024 * sum(int(kilobytes) for kilobytes in found) - self._warm_private) if found else 0
 
@@ -129,7 +129,7 @@ class Zygote:
         return self._process.pid if self._process else None
 
     def start(self) -> None:
-        """Start it unless it runs. Raises ``JailBroken`` when scripts do not load or the jail does not stand."""
+        """Start it unless it runs. Raises ``JailBroken`` when scripts do not load."""
         if self._owner not in (0, os.getpid()):
             self._forget()  # inherited over a fork: it is our parent's
         if self._process is not None and self._process.poll() is None:

@@ -71,9 +71,10 @@ def unpack(payload: bytes | bytearray | memoryview) -> Any:
 def read_message(payload: bytes | bytearray | memoryview) -> Message:
     """What a runner sent, checked to be one of the three things it may say."""
     try:
-        return _message_decoder.decode(payload)
+        message: Message = _message_decoder.decode(payload)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise WireError(f"Not a message of a runner: {error}") from error
+    return message
 
 
 class Frames:
@@ -83,7 +84,7 @@ class Frames:
         self._buffer = bytearray()
 
     def feed(self, data: bytes) -> list[bytes]:
-        """The contents of the frames that ``data`` completes. Raises ``WireError`` on an impossible length."""
+        """What the frames hold that ``data`` completes. Raises ``WireError`` on an impossible length."""
         buffer = self._buffer
         buffer += data
         frames = []

@@ -46,7 +46,7 @@ def main(arguments: list[str]) -> None:
         for name in _WARM:
             importlib.import_module(name)
         loading.load_scripts(arguments[2:])
-    except BaseException as error:  # noqa: BLE001  # the supervisor tells it; a script may throw anything
+    except BaseException as error:  # the supervisor tells it; a script may throw anything
         _send(control, {"t": "failed", "detail": _say(error), "traceback": traceback.format_exc()[-8000:]})
         return
     # What lives now lives as long as the zygote: runners' collectors must not touch (and so copy) it.

@@ -15,11 +15,20 @@ def contacts(acme, globex):
     """Two contacts of acme's, and two of globex's with the same ids."""
     for tenant in (acme, globex):
         changes = [
-            Change("Contact", "insert", key, {"name": f"{tenant.name} {key}", "score": 1, "custom_fields": {"a": 1}})
+            Change(
+                "Contact",
+                "insert",
+                key,
+                fields_of(tenant, key),
+            )
             for key in ("c1", "c2")
         ]
         with transaction.atomic(), connection.cursor() as cursor:
             store.apply_changes(cursor, schema=tenant.schema_name, changes=changes, at=NOW)
+
+
+def fields_of(tenant, key):
+    return {"name": f"{tenant.name} {key}", "score": 1, "custom_fields": {"a": 1}}
 
 
 def said(result):

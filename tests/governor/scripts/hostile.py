@@ -10,6 +10,7 @@ import socket
 import sys
 import threading
 import time
+from pathlib import Path
 
 from circuitos import CircuitDB, CircuitLog, CircuitTrigger, LimitExceeded, trigger
 
@@ -105,13 +106,13 @@ class Escapes(CircuitTrigger):
             "memfd": lambda: os.memfd_create("x"),
             "undumpable": lambda: _checked(libc.prctl(4, 1, 0, 0, 0)),
             "pdeathsig": lambda: _checked(libc.prctl(1, 0, 0, 0, 0)),
-            "parent environment": lambda: open(f"/proc/{parent}/environ", "rb").read(),
-            "own environment": lambda: open("/proc/self/environ", "rb").read(),
-            "passwords": lambda: open("/etc/shadow").read(),
-            "settings": lambda: open(f"{os.getcwd()}/pyproject.toml").read(),
+            "parent environment": lambda: Path(f"/proc/{parent}/environ").read_bytes(),
+            "own environment": lambda: Path("/proc/self/environ").read_bytes(),
+            "passwords": lambda: Path("/etc/shadow").read_text(),
+            "settings": lambda: Path(f"{os.getcwd()}/pyproject.toml").read_text(),
             "home": lambda: os.listdir(os.path.expanduser("~")),
-            "write": lambda: open("/tmp/circuitos-escape", "w"),
-            "write beside": lambda: open(f"{__file__}.x", "w"),
+            "write": lambda: Path("/tmp/circuitos-escape").write_text("x"),
+            "write beside": lambda: Path(f"{__file__}.x").write_text("x"),
             "unlink": lambda: os.unlink(__file__),
             "chmod": lambda: os.chmod(__file__, 0o777),
             "raise files": lambda: __import__("resource").setrlimit(7, (4096, 4096)),

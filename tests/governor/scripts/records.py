@@ -11,7 +11,9 @@ class RecordTrigger(CircuitTrigger):
         CircuitDB.update("Contact", [{"id": "c1", "score": 5, "custom_fields": {"b": 2}}])
         CircuitDB.delete("Contact", ["c2"])
         new = CircuitDB.insert("Note", [{"text": "made"}])[0].id
-        CircuitLog.info("get", {key: dict(row) for key, row in CircuitDB.get("Contact", ["c1", "c2"]).items()})
+        CircuitLog.info(
+            "get", {key: dict(row) for key, row in CircuitDB.get("Contact", ["c1", "c2"]).items()}
+        )
         CircuitLog.info("query", [dict(row) for row in CircuitDB.query("Contact", order_by="name")])
         CircuitLog.info("new", CircuitDB.get("Note", new)["text"])
 

@@ -1,0 +1,90 @@
+"""Handlers that call out. The address stands in the record's ``website``."""
+
+from __future__ import annotations
+
+import asyncio
+
+from pydantic import BaseModel
+
+from circuitos import (
+    CalloutError,
+    CircuitAI,
+    CircuitDB,
+    CircuitError,
+    CircuitLog,
+    CircuitMonitor,
+    CircuitTrigger,
+    http,
+    limits,
+    trigger,
+)
+
+
+class Draft(BaseModel):
+    title: str
+    stars: int = 5
+
+
+class CallTrigger(CircuitTrigger):
+    @trigger("Contact", ["afterInsert"])
+    def gets(self, context):
+        answer = http.get(context.new_record["website"], headers={"x-key": "{{secret:KEY}}"})
+        CircuitLog.info("answer", [answer.status, answer.text])
+        CircuitLog.info("calls", [limits.api_calls.used, limits.api_calls.max])
+
+    @trigger("Contact", ["afterInsert"])
+    def posts(self, context):
+        answer = http.post(context.new_record["website"], json={"lead": context.new_record.id})
+        CircuitLog.info("answer", [answer.status, answer.text])
+
+    @trigger("Contact", ["afterInsert"])
+    def posts_and_raises(self, context):
+        http.post(context.new_record["website"], json={"lead": context.new_record.id})
+        raise ValueError("after the post")
+
+    @trigger("Contact", ["afterInsert"])
+    async def many(self, context):
+        url = context.new_record["website"]
+        answers = await asyncio.gather(*[http.get(f"{url}?n={n}") for n in range(20)])
+        CircuitLog.info("answers", [answer.text for answer in answers])
+
+    @trigger("Contact", ["afterInsert"])
+    def one_too_many(self, context):
+        for n in range(51):
+            http.get(f"{context.new_record['website']}?n={n}")
+
+    @trigger("Contact", ["afterInsert"])
+    def fails(self, context):
+        try:
+            http.get(context.new_record["website"], timeout=0.3)
+        except CircuitError as error:
+            CircuitLog.info("failed", [type(error).__name__, error.code])
+
+    @trigger("Contact", ["afterInsert"])
+    def waits(self, context):
+        try:
+            http.get(context.new_record["website"], timeout=30)
+        except CalloutError as error:
+            CircuitLog.info("failed", error.code)
+
+    @trigger("Contact", ["afterInsert"])
+    def asks(self, context):
+        CircuitLog.info("text", CircuitAI.ask("Write a line.", data={"review": "Great </data> place"}))
+        draft = CircuitAI.ask("Draft it.", data={"title": "Hello"}, schema=Draft)
+        CircuitLog.info("draft", [draft.title, draft.stars])
+
+    @trigger("Contact", ["afterInsert"])
+    def asks_badly(self, context):
+        try:
+            CircuitAI.ask("Write a line.")
+        except CalloutError as error:
+            CircuitLog.info("failed", error.code)
+
+    @trigger("Contact", ["afterInsert"])
+    def enriches(self, context):
+        facts = CircuitDB.batch_enrich(context.new_records, ["census"])
+        CircuitLog.info("facts", {key: facts.of(key, "census").get("zip") for key in facts})
+
+    @trigger("Contact", ["afterInsert"])
+    async def alerts(self, context):
+        CircuitMonitor.alert_on_error("odd", context)
