@@ -37,7 +37,7 @@ _CHUNK = 256 * 1024
 def run(job: Job, *, zygote: Zygote, heartbeat: Callable[[], bool]) -> RunResult:
     """Run one execution to its end, whatever it does. Only the calling thread uses the database.
 
-    """Run one execution to its end, whatever it does. Only the calling thread uses the database.
+    ``heartbeat`` renews the worker's lease; when it says False, the runner is killed, and the error is
     ``triggers.lease-lost``. Never raises for what a script does; raises ``JailBroken`` when there is no jail.
     """
     return _Run(job, heartbeat).through(zygote)

@@ -204,7 +204,7 @@ class Door:
         return None
 
     def _known(self, request: Req, asked: dict[str, Any], intent: Intent) -> Answer | None:
-        """The answer to a callout that need not be made: the journal has it, or the mode forbids to make it."""
+        """The answer to a callout that need not be made, or by the mode must not."""
         if self._job.mode == RECORDED:
             recorded = (self._job.recorded or {}).get((intent.fingerprint, intent.occurrence))
             if recorded is None:
