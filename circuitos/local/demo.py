@@ -46,6 +46,16 @@ FIELD_MAP = {
     "Ou2eGy7Jk3rHq6Nx5Pi1": "last_activity_at",
     "Lb6nSv9Wd0aEm4Zt8Cf3": "values_match",
     "Xi8oRu5Qg2yKj7Ph1Ts4": "reviews_read",
+    "Bd3wFz6Ia9tUm1Vc5Qe8": "branded_search",
+    "Nh7kLp2Sx4yGo0Rj9Wb3": "download",
+    "Cu5vTi8Ez1qMd6Ka4Hn0": "form_submitted",
+    "Fa9xYo3Jg7sBl2Pw6Ur1": "social_engagement",
+    "Gw1zQc4Nk8hXe5Tv0Sm7": "reply_minutes",
+    "Iy6bRd0Vp3lOj9Fu2Za4": "company_size",
+    "Eq2mHs7Cw5gKn8Xy1Li6": "growth_stage",
+    "Ak4tUf9Db1vJr3Oz7Pe5": "employment_years",
+    "Mo8yGi5Sq2aWh6Lc0Xn3": "content_pattern",
+    "Ps0dEv1Kt6uZb4Yj8Rf9": "actions_30d",
 }
 
 
@@ -74,7 +84,10 @@ PERSONAS = (
             "latitude": 33.0774,
             "longitude": -96.8056,
             "industry": "dental",
-            "lpr": {"ideal_industries": ["education", "healthcare"]},
+            "lpr": {
+                "ideal_industries": ["education", "healthcare"],
+                "season": {"peak": [1, 8, 12], "high": [3, 5, 9, 11]},
+            },
             "field_map": FIELD_MAP,
         },
     ),
@@ -126,6 +139,9 @@ def _tenant(persona: Persona, base_url: str, port: int) -> dict[str, Any]:
         settings=persona.settings,
         host=f"{persona.slug}.localhost",
     )
+    # Where the demo's scripts call out to; up allows exactly this address.
+    tenant.settings["demo_url"] = base_url
+    tenant.save(update_fields=["settings"])
     password = random.token_urlsafe(12)
     owner = _person(f"owner@{persona.slug}.test", f"owner@{persona.slug}.test", password)
     Membership.objects.update_or_create(tenant=tenant, user=owner, defaults={"role": Role.OWNER})

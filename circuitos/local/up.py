@@ -24,6 +24,7 @@ from circuitos.local import home as homes
 from circuitos.local import programs
 from circuitos.local.home import LocalError
 from circuitos.local.postgres import Postgres
+from circuitos.local.story import Story
 from circuitos.local.supervise import Interrupted, Supervisor
 from circuitos.local.valkey import Valkey
 
@@ -82,6 +83,8 @@ class Up:
         self.has_demo = has_demo
         self.base_url = f"http://{HOST}:{port}"
         self.supervisor = Supervisor(logs=home / "logs", lock=lock)
+        self.story = Story(home, self.base_url, self.supervisor)
+        self.is_first = False
         self.keys = homes.keys(home)
         self.environ = {
             **programs.default_environ(),
@@ -93,6 +96,9 @@ class Up:
         for name in ("SECRET_KEY", "FIELD_ENCRYPTION_KEYS"):
             self.environ[name] = os.environ.get(name) or self.keys[name]
         if has_demo:
+            # The demo's scripts call this very server; nothing else private is opened.
+            allowed = os.environ.get("EGRESS_ALLOW", "")
+            self.environ["EGRESS_ALLOW"] = ",".join(filter(None, [allowed, f"{HOST}:{port}"]))
             own = os.environ.get("CIRCUITOS_SCRIPTS", "")
             self.environ["CIRCUITOS_SCRIPTS"] = os.pathsep.join(filter(None, [own, str(DEMO_SCRIPTS)]))
 
@@ -102,22 +108,23 @@ class Up:
         say(f"CircuitOS starts on {self.home}")
         self._start_servers()
         self._prepare()
-        programs_ = (
-            programs.web(self.environ, host=HOST, port=self.port),
-            programs.worker(self.environ, concurrency=WORKERS),
-            programs.beat(self.environ),
-        )
-        for program in programs_:
-            self.supervisor.start(program)
+        self.supervisor.start(programs.web(self.environ, host=HOST, port=self.port))
         self._wait("web", self.answers)
+        self.is_first = self.has_demo and not self.story.is_told()
+        if self.is_first:
+            self.story.send()
+        self.supervisor.start(programs.worker(self.environ, concurrency=WORKERS))
+        self.supervisor.start(programs.beat(self.environ))
+        if self.is_first:
+            self.story.wait()
         say(f"Ready in {time.monotonic() - started:.1f} s.")
 
     def show(self, *, is_tour: bool) -> None:
         """Tell the demo's story and all addresses."""
         if self.has_demo:
-            from circuitos.local import story
-
-            story.tell(self, is_tour=is_tour)
+            self.story.show(is_tour=is_tour, is_first=self.is_first)
+        else:
+            say(f"Admin {self.base_url}/admin/")
         say("Ctrl-C stops it.")
 
     def watch(self) -> None:

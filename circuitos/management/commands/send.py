@@ -34,6 +34,7 @@ class Command(BaseCommand):
         parser.add_argument("--tenant", default="demo", help="the tenant's slug in demo.json")
         parser.add_argument("--file", type=Path, help="a body of your own, instead of the sample")
         parser.add_argument("--as-is", action="store_true", help="send the file's bytes untouched")
+        parser.add_argument("--twice", action="store_true", help="send each delivery a second time")
         parser.add_argument("--json", action="store_true", dest="is_json", help="the result for machines")
 
     def handle(self, **options: Any) -> None:
@@ -47,13 +48,15 @@ class Command(BaseCommand):
             bodies = self._bodies(hook, **options)
         except samples.NoSample as error:
             raise CommandError(str(error)) from error
+        copies = 2 if options["twice"] else 1
+        bodies = (body for body in bodies for _ in range(copies))
         arguments = {"concurrency": min(options["concurrency"], options["count"]), "rate": options["rate"]}
         signer = deliver.Signer(hook)
         if options["is_json"]:
             results = deliver.deliver(signer, bodies, **arguments)
             self.stdout.write(json.dumps(summary(results)))
         else:
-            results = self._show(signer, bodies, options["count"], arguments)
+            results = self._show(signer, bodies, options["count"] * copies, arguments)
         if any(answer.status not in {200, 202} for answer in results.answers):
             sys.exit(1)
 
