@@ -26,6 +26,11 @@ def strict(value: Any, where: str = "value", depth: int = 0) -> Any:
     mappings, numpy scalars and arrays numbers and lists. NaN, infinity, NUL characters and lone surrogates
     are refused.
     """
+    if depth == 0:
+        try:
+            return _already(value)
+        except _NotYetPlain:
+            pass  # once more, slowly, with the place of what is not
     kind = type(value)
     if kind is str:
         return _text(value, where)
@@ -56,12 +61,43 @@ def strict(value: Any, where: str = "value", depth: int = 0) -> Any:
     raise RecordError(f"{where} is a {kind.__name__}, which cannot be stored or sent.")
 
 
+class _NotYetPlain(Exception):
+    """There is something that has to be turned into plain data, or refused."""
+
+
+def _already(value: Any, depth: int = 0) -> Any:
+    """A copy of what is plain data throughout, as most rows are: several times faster than ``strict``."""
+    kind = type(value)
+    if kind is str:
+        if "\0" not in value and (value.isascii() or _has_utf8(value)):
+            return value
+    elif value is None or kind is bool or (kind is float and math.isfinite(value)):
+        return value
+    elif kind is int:
+        if -_LARGEST <= value < _LARGEST:
+            return value
+    elif depth <= DEPTH:
+        if kind is dict:
+            for name in value:
+                if type(name) is not str or not name.isascii() or "\0" in name:
+                    raise _NotYetPlain
+            return {name: _already(item, depth + 1) for name, item in value.items()}
+        if kind is list:
+            return [_already(item, depth + 1) for item in value]
+    raise _NotYetPlain
+
+
+def _has_utf8(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _text(value: str, where: str) -> str:
-    if not value.isascii():
-        try:
-            value.encode()
-        except UnicodeEncodeError:
-            raise RecordError(f"{where} holds a lone surrogate, which is no character.") from None
+    if not value.isascii() and not _has_utf8(value):
+        raise RecordError(f"{where} holds a lone surrogate, which is no character.")
     if "\0" in value:
         raise RecordError(f"{where} holds a NUL character.")
     return value
