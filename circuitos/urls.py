@@ -30,6 +30,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("metrics/", health.metrics),
     path("", include("triggers.urls")),
     path("api/v1/", include("triggers.rest_urls")),
+    path("api/v1/", include("tenants.rest_urls")),
     path("api/schema/", _schema, name="schema"),
     path("api/schema", _schema),
     path("api/docs/", _docs, name="docs"),

@@ -67,12 +67,8 @@ def create_tenant(
 
     Raises ``BadTenant`` or ``TenantExists``.
     """
-    if not _SLUG.fullmatch(slug) or slug in RESERVED:
-        raise BadTenant(
-            f"{slug!r} cannot be a slug: use a-z, 0-9 and -, begin with a letter, no reserved word."
-        )
-    if timezone not in zoneinfo.available_timezones():
-        raise BadTenant(f"There is no timezone {timezone!r}.")
+    check_slug(slug)
+    check_timezone(timezone)
     if isinstance(tier, str):
         tier = _tier(tier)
     host = (host or f"{slug}.{env().base_domain}").lower()
@@ -92,6 +88,18 @@ def create_tenant(
     except (IntegrityError, ValidationError) as error:
         raise TenantExists(f"A tenant {slug!r} or the host {host!r} exists already.") from error
     return tenant
+
+
+def check_slug(slug: str) -> None:
+    """Raise ``BadTenant`` unless the slug can be the first label of a host name."""
+    if not _SLUG.fullmatch(slug) or slug in RESERVED:
+        raise BadTenant(f"{slug!r} cannot be a slug: a-z, 0-9 and -, a letter first, no reserved word.")
+
+
+def check_timezone(timezone: str) -> None:
+    """Raise ``BadTenant`` unless there is such a timezone."""
+    if timezone not in zoneinfo.available_timezones():
+        raise BadTenant(f"There is no timezone {timezone!r}.")
 
 
 def schema_name(slug: str) -> str:

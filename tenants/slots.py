@@ -10,7 +10,7 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from django.db import close_old_connections
+from django.db import connections
 
 from tenants.errors import CodedError
 
@@ -48,6 +48,8 @@ def database_slot(*, patience: float = PATIENCE_SECONDS) -> Iterator[None]:
         yield
     finally:
         _held.depth = 0
-        # CONN_MAX_AGE is 0, so this closes; first the connection, then the slot.
-        close_old_connections()
+        # First the connection, then the slot. One within a transaction belongs to the caller.
+        for connection in connections.all(initialized_only=True):
+            if not connection.in_atomic_block:
+                connection.close()
         _slots.release()

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from tenants.models import ApiKey, Tenant
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from django.contrib.auth.models import User
 
 PREFIX = "cos_"
@@ -24,3 +26,9 @@ def issue(*, tenant: Tenant | None, user: User | None, name: str) -> tuple[ApiKe
 def digest(token: str) -> str:
     """What is stored of a token. It has 256 random bits, so a plain hash is enough."""
     return hashlib.sha256(token.encode()).hexdigest()
+
+
+def revoke(key: ApiKey, *, at: datetime) -> None:
+    """From now on the token opens nothing."""
+    key.revoked_at = at
+    key.save(update_fields=["revoked_at"])

@@ -12,3 +12,8 @@ urlpatterns = [
     path("sign-in/", views.SignIn.as_view(), name="sign-in"),
     path("sign-out/", views.sign_out, name="sign-out"),
 ]
+
+handler400 = "circuitos.errors.bad_request"
+handler403 = "circuitos.errors.forbidden"
+handler404 = "circuitos.errors.not_found"
+handler500 = "circuitos.errors.internal"

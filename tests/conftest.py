@@ -32,6 +32,9 @@ UNMANAGED = ("triggers_event_past", "logs_trace")
 
 def pytest_configure(config: pytest.Config) -> None:
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    # Static files are found where they lie; none are collected for a test run.
+    settings.WHITENOISE_AUTOREFRESH = True
+    settings.WHITENOISE_USE_FINDERS = True
     post_migrate.connect(build_world, sender=apps.get_app_config("records"))
 
 

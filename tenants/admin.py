@@ -1,0 +1,229 @@
+"""What operators see and do of tenants: plans, connections and their secrets, tokens, the audit log."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.utils.html import format_html
+from django.utils.timezone import now
+from unfold.admin import TabularInline
+from unfold.widgets import UnfoldAdminPasswordWidget
+
+from tenants import audit
+from tenants.addresses import hook_url, portal_url
+from tenants.connections import rotate_secret
+from tenants.errors import CodedError
+from tenants.models import ApiKey, AuditEvent, Connection, Domain, Membership, Tenant, Tier
+from tenants.operators import HistoryAdmin, OperatorAdmin, TenantFilter
+from tenants.provision import check_slug, check_timezone, create_tenant
+from tenants.tokens import issue, revoke
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from django.db.models import Model, QuerySet
+    from django.http import HttpRequest
+
+
+class AuditedAdmin(OperatorAdmin):
+    """Each change by an operator leaves a row in the audit log: which fields, not their values."""
+
+    def save_model(self, request: HttpRequest, obj: Model, form: forms.ModelForm[Any], change: bool) -> None:  # noqa: FBT001
+        self.store(request, obj, form, is_new=not change)
+        self.note(request, obj, "changed" if change else "created", fields=sorted(form.changed_data))
+
+    def store(self, request: HttpRequest, obj: Any, form: forms.ModelForm[Any], *, is_new: bool) -> None:
+        obj.save()
+
+    def delete_model(self, request: HttpRequest, obj: Model) -> None:
+        self.note(request, obj, "deleted")
+        super().delete_model(request, obj)
+
+    def note(self, request: HttpRequest, obj: Any, verb: str, **data: Any) -> None:
+        tenant = obj if isinstance(obj, Tenant) else getattr(obj, "tenant", None)
+        audit.record(
+            actor=request.user.get_username(),
+            verb=verb,
+            target=f"{self.opts.model_name} {obj}",
+            tenant=tenant,
+            data=data,
+            at=now(),
+        )
+
+
+@admin.register(Tier)
+class TierAdmin(AuditedAdmin):
+    list_display = ["name", "slug", "executions_per_day", "api_calls_per_day"]
+    ordering = ["executions_per_day"]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Tier | None = None) -> list[str]:
+        return ["slug"] if obj else []
+
+
+class DomainInline(TabularInline):  # type: ignore[misc]  # unfold ships no types
+    model = Domain
+    extra = 0
+
+
+class MembershipInline(TabularInline):  # type: ignore[misc]
+    model = Membership
+    extra = 0
+    autocomplete_fields = ["user"]
+
+
+class TenantForm(forms.ModelForm[Tenant]):
+    def clean_slug(self) -> str:
+        return _checked(check_slug, self.cleaned_data["slug"])
+
+    def clean_timezone(self) -> str:
+        return _checked(check_timezone, self.cleaned_data["timezone"])
+
+
+def _checked(check: Callable[[str], None], value: str) -> str:
+    try:
+        check(value)
+    except CodedError as error:
+        raise forms.ValidationError(str(error)) from error
+    return value
+
+
+@admin.register(Tenant)
+class TenantAdmin(AuditedAdmin):
+    form = TenantForm
+    list_display = ["name", "slug", "tier", "status", "timezone", "portal"]
+    list_filter = ["status", "tier"]
+    list_select_related = ["tier"]
+    search_fields = ["slug", "name"]
+    ordering = ["slug"]
+
+    def get_fields(self, request: HttpRequest, obj: Tenant | None = None) -> list[str]:
+        fields = ["slug", "name", "tier", "timezone", "settings"]
+        return [*fields, "status", "schema_name", "portal"] if obj else fields
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Tenant | None = None) -> list[str]:
+        return ["slug", "schema_name", "portal"] if obj else []
+
+    def get_inlines(self, request: HttpRequest, obj: Tenant | None) -> list[Any]:
+        return [DomainInline, MembershipInline] if obj else []
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False  # it drops a schema: a command's work, not a click's
+
+    def store(self, request: HttpRequest, obj: Any, form: forms.ModelForm[Any], *, is_new: bool) -> None:
+        if not is_new:
+            obj.save(update_fields=form.changed_data)
+            return
+        made = create_tenant(
+            slug=obj.slug, name=obj.name, tier=obj.tier, timezone=obj.timezone, settings=obj.settings
+        )
+        obj.__dict__.update(made.__dict__)
+
+    @admin.display(description="Portal")
+    def portal(self, tenant: Tenant) -> str:
+        return format_html('<a href="{}">{}</a>', f"/t/{tenant.slug}/", portal_url(tenant))
+
+
+class ConnectionForm(forms.ModelForm[Connection]):
+    """Secrets go in and never come out."""
+
+    signing_secret = forms.CharField(
+        required=False,
+        widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "off"}),
+        help_text="As the CRM shows it. The one before it still verifies for 24 hours. Empty: no change.",
+    )
+
+
+@admin.register(Connection)
+class ConnectionAdmin(AuditedAdmin):
+    form = ConnectionForm
+    actions = ["rotate"]
+    list_display = ["__str__", "tenant", "crm", "account_id", "is_active", "last_event_at"]
+    list_filter = ["crm", "is_active", ("tenant", TenantFilter)]
+    list_select_related = ["tenant"]
+    search_fields = ["account_id", "name"]
+    autocomplete_fields = ["tenant"]
+    ordering = ["-id"]
+
+    def get_fields(self, request: HttpRequest, obj: Connection | None = None) -> list[str]:
+        fields = ["tenant", "crm", "name", "account_id", "signing_secret", "public_keys", "is_active"]
+        return ["address", *fields, "last_event_at"] if obj else fields
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Connection | None = None) -> list[str]:
+        return ["address", "tenant", "crm", "last_event_at"] if obj else []
+
+    def store(self, request: HttpRequest, obj: Any, form: forms.ModelForm[Any], *, is_new: bool) -> None:
+        obj.save()
+        secret = form.cleaned_data.get("signing_secret", "").strip()
+        if secret:
+            rotate_secret(connection=obj, new=secret, at=now())
+
+    @admin.display(description="Webhook address")
+    def address(self, connection: Connection) -> str:
+        return format_html(
+            '<code>{url}</code> <button type="button" data-url="{url}" x-data'
+            ' x-on:click="navigator.clipboard.writeText($el.dataset.url)" class="underline">Copy</button>',
+            url=hook_url(connection),
+        )
+
+    @admin.action(description="Rotate secret", permissions=["change"])
+    def rotate(self, request: HttpRequest, queryset: QuerySet[Connection]) -> None:
+        for connection in queryset.select_related("tenant"):
+            secret = rotate_secret(connection=connection, at=now())
+            self.note(request, connection, "rotated the secret of")
+            messages.success(
+                request,
+                format_html(
+                    "{}: the new secret, shown this once, is <code>{}</code>. The old verifies for 24 hours.",
+                    connection,
+                    secret,
+                ),
+            )
+
+
+@admin.register(ApiKey)
+class ApiKeyAdmin(AuditedAdmin):
+    actions = ["revoke"]
+    list_display = ["name", "prefix", "tenant", "user", "created_at", "last_used_at", "revoked_at"]
+    list_filter = [("tenant", TenantFilter)]
+    list_select_related = ["tenant", "user"]
+    fields = ["name", "tenant", "user"]
+    autocomplete_fields = ["tenant", "user"]
+    search_fields = ["=prefix", "name"]
+    ordering = ["-id"]
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_revoke_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.has_perm("tenants.change_apikey"))
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        return {"user": request.user.pk}
+
+    def store(self, request: HttpRequest, obj: Any, form: forms.ModelForm[Any], *, is_new: bool) -> None:
+        key, token = issue(tenant=obj.tenant, user=obj.user, name=obj.name)
+        obj.__dict__.update(key.__dict__)
+        messages.warning(request, format_html("The token is <code>{}</code>. It is shown this once.", token))
+
+    @admin.action(description="Revoke", permissions=["revoke"])
+    def revoke(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
+        keys = list(queryset.filter(revoked_at=None))
+        for key in keys:
+            revoke(key, at=now())
+            self.note(request, key, "revoked")
+        messages.success(request, f"{len(keys)} tokens no longer work.")
+
+
+@admin.register(AuditEvent)
+class AuditEventAdmin(HistoryAdmin):
+    list_display = ["at", "actor", "verb", "target", "tenant"]
+    list_filter = [("tenant", TenantFilter), "verb"]
+    list_select_related = ["tenant"]
+    search_fields = ["=actor", "=target"]
+    fields = ["at", "actor", "verb", "target", "tenant", "data", "previous", "digest"]
+    ordering = ["-id"]

@@ -1,0 +1,160 @@
+"""The REST API of tenants and connections, and who may call it."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import timedelta
+
+import pytest
+from django.utils.timezone import now
+
+from tenants.connections import signing_secrets
+from tenants.models import ApiKey, AuditEvent, Connection, Tenant
+from tenants.tokens import issue, revoke
+
+TENANTS = "/api/v1/tenants/"
+CONNECTIONS = "/api/v1/connections/"
+
+pytestmark = pytest.mark.django_db
+
+
+def slugs(response) -> set[str]:
+    return {row["slug"] for row in response.json()["results"]}
+
+
+class TestTokens:
+    def test_only_the_hash_is_stored(self, acme):
+        key, token = issue(tenant=acme, user=None, name="x")
+
+        assert token.startswith(key.prefix)
+        assert token not in str(ApiKey.objects.filter(pk=key.pk).values())
+
+    @pytest.mark.parametrize("token", ["", "cos_wrong", "x" * 5000, "\xff"])
+    def test_an_unknown_token_is_401(self, api, acme, token):
+        response = api(token).get(TENANTS)
+
+        assert response.status_code == 401
+        assert set(response.json()) == {"code", "detail"}
+
+    def test_a_revoked_token_is_401(self, api, acme):
+        key, token = issue(tenant=acme, user=None, name="x")
+        revoke(key, at=now())
+
+        assert api(token).get(TENANTS).status_code == 401
+
+    def test_an_operators_token_ends_with_the_operator(self, api, operator, operator_token):
+        assert api(operator_token).get(TENANTS).status_code == 200
+
+        operator.is_staff = False
+        operator.save()
+
+        assert api(operator_token).get(TENANTS).status_code == 401
+
+    def test_a_token_of_nobody_is_no_operators(self, api):
+        _, token = issue(tenant=None, user=None, name="x")
+
+        assert api(token).get(TENANTS).status_code == 401
+
+    def test_use_is_noted_once_an_hour(self, api, acme, django_assert_num_queries):
+        key, token = issue(tenant=acme, user=None, name="x")
+        api(token).get(TENANTS)
+        first = ApiKey.objects.get(pk=key.pk).last_used_at
+
+        with django_assert_num_queries(2):
+            api(token).get(TENANTS)
+
+        assert now() - first < timedelta(minutes=1)
+        assert ApiKey.objects.get(pk=key.pk).last_used_at == first
+
+
+class TestTenantsAPI:
+    def test_a_tenant_sees_itself_only(self, api, acme_token, globex):
+        assert slugs(api(acme_token).get(TENANTS)) == {"acme"}
+        assert api(acme_token).get(f"{TENANTS}acme/").status_code == 200
+        assert api(acme_token).get(f"{TENANTS}globex/").status_code == 404
+
+    def test_an_operator_sees_all_and_both_spellings_work(self, api, operator_token, acme, globex):
+        assert slugs(api(operator_token).get(TENANTS)) == {"acme", "globex"}
+        assert slugs(api(operator_token).get(TENANTS.rstrip("/"))) == {"acme", "globex"}
+
+    def test_an_operator_creates_one_whole(self, api, operator_token):
+        wanted = {
+            "slug": "initech",
+            "owner": "Bill@initech.test",
+            "timezone": "America/Denver",
+            "connections": [{"crm": "standard"}, {"crm": "hubspot", "account_id": "7", "secrets": ["s"]}],
+        }
+
+        response = api(operator_token).post(TENANTS, wanted, format="json")
+
+        assert response.status_code == 201
+        made = response.json()
+        assert made["connections"][0]["url"].endswith("/")
+        assert made["connections"][0]["secrets"][0].startswith("whsec_")
+        assert slugs(api(made["api_token"]).get(TENANTS)) == {"initech"}
+        tenant = Tenant.objects.get(slug="initech")
+        assert tenant.memberships.get().user.check_password(made["owner_password"])
+        assert AuditEvent.objects.get(tenant=tenant).verb == "created"
+
+    @pytest.mark.parametrize(
+        "wanted",
+        [{}, [], {"slug": "acme"}, {"slug": "NO"}, {"slug": "x1", "tier": "gold"}, {"slug": "x1", "more": 1}],
+    )
+    def test_a_bad_description_is_refused_and_makes_nothing(self, api, operator_token, acme, wanted):
+        count = Tenant.objects.count()
+
+        response = api(operator_token).post(TENANTS, wanted, format="json")
+
+        assert response.status_code in {400, 409}
+        assert response.json()["code"].startswith("tenants.")
+        assert Tenant.objects.count() == count
+
+    def test_a_tenant_creates_and_changes_none(self, api, acme_token):
+        assert api(acme_token).post(TENANTS, {"slug": "x1"}, format="json").status_code == 403
+        assert api(acme_token).patch(f"{TENANTS}acme/", {"tier": "paid"}, format="json").status_code == 403
+
+    def test_an_operator_changes_the_tier(self, api, operator_token, acme):
+        response = api(operator_token).patch(f"{TENANTS}acme/", {"tier": "paid"}, format="json")
+
+        acme.refresh_from_db()
+        assert (response.json()["tier"], acme.tier_id) == ("paid", "paid")
+        assert AuditEvent.objects.get().data == {"fields": ["tier"], "tenant": "acme"}
+
+    @pytest.mark.parametrize(
+        "change", [{"tier": "gold"}, {"status": "x"}, {"timezone": "Mars/X"}, {"settings": [1]}]
+    )
+    def test_a_bad_change_is_400(self, api, operator_token, acme, change):
+        response = api(operator_token).patch(f"{TENANTS}acme/", change, format="json")
+
+        assert response.status_code == 400
+        assert list(response.json()["fields"]) == list(change)
+
+
+class TestConnectionsAPI:
+    def test_a_tenant_sees_its_own_without_secrets(self, api, acme_token, acme_hubspot, globex_hubspot):
+        rows = api(acme_token).get(CONNECTIONS).json()["results"]
+
+        assert [row["id"] for row in rows] == [str(acme_hubspot.code)]
+        assert rows[0]["url"] == f"http://testserver/hooks/{acme_hubspot.key}/"
+        assert "secret" not in str(rows)
+
+    def test_an_operator_narrows_by_tenant(self, api, operator_token, acme_hubspot, globex_hubspot):
+        everything = api(operator_token).get(CONNECTIONS).json()["results"]
+        narrowed = api(operator_token).get(CONNECTIONS, {"tenant": "globex"}).json()["results"]
+
+        assert len(everything) == 2
+        assert [row["tenant"] for row in narrowed] == ["globex"]
+        assert api(operator_token).get(CONNECTIONS, {"tenant": "nobody"}).status_code == 404
+
+    def test_a_tenant_cannot_name_another(self, api, acme_token, globex_hubspot):
+        assert api(acme_token).get(CONNECTIONS, {"tenant": "globex"}).status_code == 404
+        for code in (globex_hubspot.code, uuid.uuid4(), "x"):
+            assert api(acme_token).get(f"{CONNECTIONS}{code}/").status_code == 404
+            assert api(acme_token).post(f"{CONNECTIONS}{code}/rotate-secret/").status_code == 404
+
+    def test_rotating_gives_the_new_secret_once(self, api, acme_token, acme_standard):
+        response = api(acme_token).post(f"{CONNECTIONS}{acme_standard.code}/rotate-secret/")
+
+        found = Connection.objects.get(pk=acme_standard.pk)
+        assert signing_secrets(found, at=now())[0] == response.json()["secret"]
+        assert response.json()["secret"] not in str(AuditEvent.objects.values())
