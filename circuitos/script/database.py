@@ -180,7 +180,8 @@ class CircuitDB:
         ``record_id`` (or the record itself) is who it is about, ``due_at`` an aware datetime, ``priority``
         one of ``low``, ``normal``, ``high``, ``critical``. A mapping with these names may be given instead.
         """
-        fields = {"record_id": record_id, "due_at": due_at, "priority": priority, "body": body, **more}
+        fields = {"record_id": record_id, "due_at": due_at, "priority": priority, "body": body}
+        fields |= {snake(name): value for name, value in more.items()}
         if isinstance(title, Mapping):
             fields |= {snake(name): value for name, value in title.items()}
         else:

@@ -28,7 +28,12 @@ class Circuit:
     def run(self, trigger: Any, records: Any = (), **more: Any) -> Result:
         """``circuitos.script.testing.run`` with this fixture's answers under those given here."""
         for name in ("api", "enrich", "stored"):
-            more[name] = {**getattr(self, name), **(more.get(name) or {})}
+            given = more.get(name) or {}
+            # Those given come first, for the first pattern that matches a callout answers it.
+            more[name] = {
+                **given,
+                **{key: value for key, value in getattr(self, name).items() if key not in given},
+            }
         more.setdefault("tenant", self.tenant)
         return run(trigger, records, **more)
 
