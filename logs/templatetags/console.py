@@ -1,0 +1,17 @@
+"""Filters of the console's templates."""
+
+from __future__ import annotations
+
+import re
+
+from django import template
+from django.utils.html import escape
+from django.utils.safestring import SafeString, mark_safe
+
+register = template.Library()
+
+
+@register.filter
+def breakable(name: object) -> SafeString:
+    """A long name that may wrap after its dots and underscores, and copies as it is."""
+    return mark_safe(re.sub(r"([._-])(?=\w)", r"\1<wbr>", escape(name)))  # noqa: S308 — escaped first
