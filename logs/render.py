@@ -24,8 +24,7 @@ MOST_OUTCOMES = 12
 MOST_EVENTS = 5
 # jsonb keeps no order, people do.
 _ARGUMENT_ORDER = {
-    name: place
-    for place, name in enumerate(("method", "url", "object", "title", "source", "ids", "rows", "where"))
+    name: place for place, name in enumerate(("object", "title", "source", "ids", "rows", "where"))
 }
 
 
@@ -207,9 +206,11 @@ def _origins(document: Mapping[str, Any]) -> Table | None:
 def summary(value: Any, *, longest: int = 110) -> str:
     """Arguments or data on one line: ``object=Contact · ids=3``."""
     if isinstance(value, dict):
+        value = dict(value)
+        call = f"{value.pop('method', '')} {value.pop('url')}".strip() if value.get("url") else ""
         names = sorted(value, key=lambda name: _ARGUMENT_ORDER.get(name, len(_ARGUMENT_ORDER)))
         parts = [f"{name}={_short(value[name])}" for name in names if value[name] not in (None, "", [], {})]
-        text = " · ".join(parts)
+        text = " · ".join([call, *parts] if call else parts)
     else:
         text = "" if value is None else _short(value)
     return text if len(text) <= longest else text[: longest - 1] + "…"

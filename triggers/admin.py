@@ -92,7 +92,7 @@ class EventAdmin(HistoryAdmin):
 @admin.register(Execution)
 class ExecutionAdmin(HistoryAdmin):
     actions = ["replay_live"]
-    list_display = ["trigger_and_id", "tenant", "state", "records", "took", "limits", "started"]
+    list_display = ["trigger_and_id", "state", "records", "took", "limits", "started"]
     list_display_links = ["trigger_and_id"]
     list_filter = [
         "status",
@@ -193,8 +193,9 @@ class ExecutionAdmin(HistoryAdmin):
     def trigger_and_id(self, execution: Execution) -> str:
         note = "" if execution.mode == Mode.LIVE else f" · {execution.get_mode_display().lower()}"
         return format_html(
-            '<span class="co-strong">{}</span><span class="co-sub"><code>{}</code>{}{}</span>',
+            '<span class="co-strong">{}</span><span class="co-sub">{} · <code>{}</code>{}{}</span>',
             execution.trigger,
+            execution.tenant.name,
             str(execution.code)[-12:],
             note,
             " · replay" if execution.replay_of_id else "",
@@ -207,7 +208,7 @@ class ExecutionAdmin(HistoryAdmin):
     @admin.display(description="Records")
     def records(self, execution: Execution) -> str:
         failed = (
-            format_html(' <span class="co-bad-text">✕ {}</span>', execution.failed)
+            format_html('<span class="co-sub co-bad-text">✕ {} failed</span>', execution.failed)
             if execution.failed
             else ""
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 MOST_EVENTS = 200
 MOST_RELATIVES = 50
+CLOCK_SKEW = timedelta(hours=1)  # between the machine that received and the one that ran
 _EVENT_COLUMNS = ("id", "code", "kind", "record_id", "status", "reason", "received_at")
 
 
@@ -155,7 +157,9 @@ def document_of(execution: Execution) -> dict[str, Any]:
 def events_of(execution: Execution) -> Sequence[Event]:
     """The events it ran over, as they stand now."""
     return list(
-        Event.objects.filter(pk__in=execution.event_ids[:MOST_EVENTS], received_at__lte=execution.created_at)
+        Event.objects.filter(
+            pk__in=execution.event_ids[:MOST_EVENTS], received_at__lte=execution.created_at + CLOCK_SKEW
+        )
         .only(*_EVENT_COLUMNS)
         .order_by("pk")
     )

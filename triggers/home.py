@@ -42,6 +42,8 @@ def overview_page() -> dict[str, Any]:
         "hour": hour,
         "rate_text": f"{hour.error_rate:.1%}" if hour.executions else "–",
         "rate_tone": "bad" if hour.error_rate > ERROR_RATE_GOAL else "good",
+        "executions_text": f"{hour.executions:,}",
+        "records_text": f"{hour.records_ok:,}",
         "waiting_text": f"{hour.waiting:,}{'+' if hour.is_waiting_cut else ''}",
         "waiting_for": duration((at - hour.oldest_waiting_at).total_seconds() * 1000)
         if hour.oldest_waiting_at
