@@ -17,7 +17,7 @@ from triggers import delivery_connections, ingest
 from triggers.group_commit import Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from django.http import HttpRequest
     from django.http.response import HttpResponseBase
@@ -66,8 +66,7 @@ class HookView(APIView):
             # Whatever went wrong is ours to mend, and the sender's event must come again: all re-send on 429.
             logger.exception("A delivery could not be taken")
             return _refusal(Unavailable())
-        status = 202 if receipt.accepted else 200
-        return HttpResponse(_encode(receipt), content_type="application/json", status=status)
+        return _answer(receipt, 202 if receipt.accepted else 200)
 
     def _receive(self, request: HttpRequest, key: str) -> ingest.Receipt:
         if request.method != "POST":
@@ -107,11 +106,15 @@ class HooksFirst:
         return self._get_response(request)
 
 
+def _answer(document: object, status: int, headers: Mapping[str, str] | None = None) -> HttpResponse:
+    content = _encode(document)
+    # Its own length: the middleware that would add it stands further down.
+    lines = {"Content-Type": "application/json", "Content-Length": str(len(content)), **(headers or {})}
+    return HttpResponse(content, status=status, headers=lines)
+
+
 def _refusal(error: CodedError) -> HttpResponse:
-    document = {"code": error.code, "detail": str(error), **error.extra}
-    return HttpResponse(
-        _encode(document), content_type="application/json", status=error.status, headers=error.headers
-    )
+    return _answer({"code": error.code, "detail": str(error), **error.extra}, error.status, error.headers)
 
 
 def _check_media_type(environ: dict[str, Any]) -> None:
