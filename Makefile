@@ -51,7 +51,8 @@ install-dev:
 	@if [ -z "$(PYTHON)" ]; then echo "CircuitOS needs Python 3.11 or newer; none is on the PATH. Install it, or say make test PYTHON=/path/to/python3." >&2; exit 1; fi
 	@"$(PYTHON)" circuitos/local/install.py requirements-dev.lock
 
-# Only after a change of pyproject.toml. The files hold names, versions and hashes, and no address.
+# Only after a change of pyproject.toml, and with the oldest Python that is supported (PYTHON=… before the
+# environment is made), so that its own needs are in it. The files hold names, versions and hashes, no address.
 lock: install-dev
 	@$(PY) -m piptools compile -q --generate-hashes --allow-unsafe --no-header --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options --strip-extras -o requirements.lock pyproject.toml
 	@$(PY) -m piptools compile -q --generate-hashes --allow-unsafe --no-header --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options --strip-extras --extra dev -c requirements.lock -o requirements-dev.lock pyproject.toml
