@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import random
 import socket
 from typing import Any, NoReturn
 
@@ -17,10 +16,10 @@ SOCKET_FD = 3
 _CHUNK = 256 * 1024
 
 
-def become(fd: int, *, parent: int, warm_bytes: int, machine: str | None) -> NoReturn:
+def become(fd: int, *, parent: int, warm_bytes: int, program: bytes | None) -> NoReturn:
     """Turn the process just forked into the runner of the execution that arrives on ``fd``. Never returns.
 
-    ``machine`` is None in a basic jail, where no filter is installed.
+    ``program`` is the filter to install; None in a basic jail.
     """
     try:
         os.setsid()
@@ -37,9 +36,8 @@ def become(fd: int, *, parent: int, warm_bytes: int, machine: str | None) -> NoR
             memory_bytes=int(limits["memory_mb"][1]) * 1024 * 1024,
             warm_bytes=warm_bytes,
         )
-        if machine is not None:
-            seccomp.install(seccomp.runner_filter(machine))
-        random.seed(start["seed"])
+        if program is not None:
+            seccomp.install(program)
         channel = SocketChannel(sock, limits)
         _report(sock, _run(start, channel))
         # Not by sys.exit: no script's exit handler, finaliser or thread runs after the report.

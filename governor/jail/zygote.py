@@ -82,6 +82,7 @@ def confine(*, is_strict: bool, scripts: list[str]) -> Walls:
 
 
 def _serve(control: socket.socket, walls: Walls, *, tasks: int, statm: int) -> None:
+    program = None if walls.machine is None else seccomp.runner_filter(walls.machine)
     while True:
         data, fds, _, _ = socket.recv_fds(control, _MESSAGE, 1)
         if not data:
@@ -100,7 +101,7 @@ def _serve(control: socket.socket, walls: Walls, *, tasks: int, statm: int) -> N
         parent = os.getpid()
         pid = os.fork()
         if pid == 0:
-            runner.become(fds[0], parent=parent, warm_bytes=warm_bytes, machine=walls.machine)
+            runner.become(fds[0], parent=parent, warm_bytes=warm_bytes, program=program)
         os.close(fds[0])
         _send(control, {"t": "forked", "pid": pid})
 
