@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from django.core.exceptions import DisallowedHost
 from django.http import Http404, HttpRequest, JsonResponse
 from django.http.request import split_domain_port
-from django.urls import set_script_prefix
+from django.urls import get_script_prefix, set_script_prefix
 
 from circuitos.env import env
 from tenants.models import Tenant
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 # Addresses that mean the same on every host; none of them asks for a portal's tenant.
 PLATFORM = ("/hooks/", "/api/", "/admin/", "/static/", "/connect/", "/healthz", "/readyz", "/metrics")
 # They use the database never, or by a road of their own.
-WITHOUT_SLOT = ("/hooks/", "/static/", "/healthz", "/metrics")
+WITHOUT_SLOT = ("/hooks/", "/static/", "/healthz", "/readyz", "/metrics")
 PORTAL_URLS = "tenants.urls"
 CACHE_SECONDS = 5.0
 CACHE_SIZE = 10_000
@@ -92,13 +92,19 @@ class Portal:
             tenant = self._tenant("slug", match["slug"])
             if tenant is None:
                 raise Http404
-            set_script_prefix(f"/t/{match['slug']}/")  # the handler sets it anew for each request
             request.path_info = match["rest"] or "/"
-        else:
-            tenant = self._of_host(request)
-        if tenant is not None:
-            request.tenant = tenant  # type: ignore[attr-defined]
-            request.urlconf = PORTAL_URLS
+            prefix = get_script_prefix()
+            set_script_prefix(f"/t/{tenant.slug}/")
+            try:
+                return self._enter(request, tenant)
+            finally:
+                set_script_prefix(prefix)
+        tenant = self._of_host(request)
+        return self._enter(request, tenant) if tenant else self.get_response(request)
+
+    def _enter(self, request: HttpRequest, tenant: Tenant) -> HttpResponseBase:
+        request.tenant = tenant  # type: ignore[attr-defined]
+        request.urlconf = PORTAL_URLS
         return self.get_response(request)
 
     def _of_host(self, request: HttpRequest) -> Tenant | None:

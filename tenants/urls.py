@@ -6,11 +6,10 @@ from django.urls import path
 
 from tenants import views
 
-app_name = "portal"
 urlpatterns = [
-    path("", views.home, name="home"),
-    path("sign-in/", views.SignIn.as_view(), name="sign-in"),
-    path("sign-out/", views.sign_out, name="sign-out"),
+    path("", views.home, name="portal-home"),
+    path("sign-in/", views.SignIn.as_view(), name="portal-sign-in"),
+    path("sign-out/", views.sign_out, name="portal-sign-out"),
 ]
 
 handler400 = "circuitos.errors.bad_request"

@@ -33,7 +33,7 @@ def for_members(view: Callable[[HttpRequest, Tenant], HttpResponse]) -> Callable
     def guarded(request: HttpRequest) -> HttpResponse:
         tenant: Tenant = request.tenant  # type: ignore[attr-defined]
         if not request.user.is_authenticated:
-            return redirect("portal:sign-in")
+            return redirect("portal-sign-in")
         if not may_enter(request.user, tenant):
             raise PermissionDenied
         return view(request, tenant)
@@ -47,7 +47,7 @@ class SignIn(LoginView):
     template_name = "portal/sign_in.html"
 
     def get_default_redirect_url(self) -> str:
-        return reverse("portal:home")
+        return reverse("portal-home")
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         return super().get_context_data(tenant=self.request.tenant, **kwargs)  # type: ignore[attr-defined]
@@ -63,7 +63,7 @@ class SignIn(LoginView):
 def sign_out(request: HttpRequest) -> HttpResponse:
     """End the session."""
     logout(request)
-    return redirect("portal:sign-in")
+    return redirect("portal-sign-in")
 
 
 @never_cache
