@@ -13,11 +13,13 @@ from django.views.decorators.http import require_safe
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
 
 from tenants.scope import every_tenant
+from tenants.slots import Busy, database_slot
 from triggers import figures, heartbeat
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
 
+PATIENCE_SECONDS = 1.0  # for a database connection; a probe must not hang
 _STARTED = time.time()
 
 
@@ -31,7 +33,7 @@ def healthz(request: HttpRequest) -> HttpResponse:
 def readyz(request: HttpRequest) -> HttpResponse:
     """200 while events can be stored; the other parts stand in the body, and count with ``?strict``."""
     parts = {"postgres": _postgres(), **_behind()}
-    is_ready = parts["postgres"] == "ok"
+    is_ready = parts["postgres"] != "degraded"
     is_well = all(state == "ok" for state in parts.values())
     is_refused = not is_ready or ("strict" in request.GET and not is_well)
     body = {"status": "ok" if is_well else "degraded" if is_ready else "unavailable", "parts": parts}
@@ -61,7 +63,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
     postgres = _postgres()
     if postgres == "ok":
         at = now()
-        with every_tenant():
+        with database_slot(patience=PATIENCE_SECONDS), every_tenant():
             hour = figures.overview(at)
         oldest = hour.oldest_waiting_at
         gauges["events_waiting"].set(hour.waiting)
@@ -79,11 +81,16 @@ def metrics(request: HttpRequest) -> HttpResponse:
 
 
 def _postgres() -> str:
-    """Whether PostgreSQL answers and takes writes: a replica or a full read-only one cannot store."""
+    """Whether PostgreSQL answers and takes writes: a replica cannot store.
+
+    ``busy``: other requests hold all connections of the pages. Webhooks have one of their own.
+    """
     try:
-        with connection.cursor() as cursor:
+        with database_slot(patience=PATIENCE_SECONDS), connection.cursor() as cursor:
             cursor.execute("SELECT current_setting('transaction_read_only')")
             return "ok" if cursor.fetchone() == ("off",) else "degraded"
+    except Busy:
+        return "busy"
     except (DatabaseError, InterfaceError):
         connection.close()
         return "degraded"

@@ -305,7 +305,9 @@ class TestSchema:
     def test_is_published_and_names_every_path_once(self, client):
         schema = client.get("/api/schema/?format=json").json()
 
-        assert {"/api/v1/executions/{code}/trace/", "/api/v1/events/", "/api/v1/triggers/"} <= schema["paths"].keys()
+        assert {"/api/v1/executions/{code}/trace/", "/api/v1/events/", "/api/v1/triggers/"} <= schema[
+            "paths"
+        ].keys()
         assert all(path.endswith("/") for path in schema["paths"] if path.startswith("/api/v1/"))
 
     def test_the_docs_are_served_from_here(self, client):
@@ -313,5 +315,3 @@ class TestSchema:
 
         assert page.status_code == 200
         assert b"https://cdn" not in page.content
-
-
