@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 # Addresses that mean the same on every host; none of them asks for a portal's tenant.
 PLATFORM = ("/hooks/", "/api/", "/admin/", "/static/", "/connect/", "/healthz", "/readyz", "/metrics")
-# They use the database never, or by a road of their own.
+# They never use the database, or take their slot themselves.
 WITHOUT_SLOT = ("/hooks/", "/static/", "/healthz", "/readyz", "/metrics")
 PORTAL_URLS = "tenants.urls"
 CACHE_SECONDS = 5.0
