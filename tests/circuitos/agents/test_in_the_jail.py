@@ -65,7 +65,8 @@ def custom(**signals: Any) -> list[dict[str, Any]]:
 class TestLeads:
     def test_a_hot_lead_is_scored_and_a_task_is_stored(self, acme, serve):
         acme.settings = {"latitude": 33.0779, "longitude": -96.811}
-        acme.save(update_fields=["settings"])
+        acme.timezone = "America/Chicago"  # the jail must be able to read the zones
+        acme.save(update_fields=["settings", "timezone"])
         now = datetime.now(UTC).isoformat()
         engine.put(
             acme,
