@@ -27,7 +27,7 @@ admin.site.unregister(Group)
 
 
 @admin.register(User)
-class PersonAdmin(BaseUserAdmin, OperatorAdmin):  # type: ignore[misc, type-arg]
+class PersonAdmin(BaseUserAdmin, OperatorAdmin):
     """People who sign in: operators and members of tenants."""
 
     form = UserChangeForm
@@ -39,7 +39,7 @@ class PersonAdmin(BaseUserAdmin, OperatorAdmin):  # type: ignore[misc, type-arg]
 
 
 @admin.register(Group)
-class RoleAdmin(BaseGroupAdmin, OperatorAdmin):  # type: ignore[misc, type-arg]
+class RoleAdmin(BaseGroupAdmin, OperatorAdmin):
     """Named sets of permissions for operators."""
 
 

@@ -15,8 +15,6 @@ from rest_framework.views import exception_handler, set_rollback
 from tenants.errors import CodedError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from django.http import HttpRequest, HttpResponse
 
 logger = logging.getLogger(__name__)
@@ -32,7 +30,7 @@ _PAGES = {
 }
 
 
-def handler(exc: Exception, context: Mapping[str, Any]) -> Response | None:
+def handler(exc: Exception, context: dict[str, Any]) -> Response | None:
     """DRF's exception handler: ``{"code": "area.what", "detail": "a sentence", …}``."""
     if isinstance(exc, CodedError):
         set_rollback()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
 from django.urls import include, path
@@ -14,7 +14,7 @@ from circuitos import health
 if TYPE_CHECKING:
     from django.urls import URLPattern, URLResolver
 
-_OPEN = {"authentication_classes": [], "permission_classes": []}
+_OPEN: dict[str, Any] = {"authentication_classes": [], "permission_classes": []}
 _schema = SpectacularAPIView.as_view(**_OPEN)
 _docs = SpectacularSwaggerSplitView.as_view(**_OPEN, url_name="schema")
 

@@ -43,9 +43,9 @@ def _failed(document: Mapping[str, Any]) -> str:
     if name:
         label, unit = LIMITS.get(name, (str(name).replace("_", " "), ""))
         used, allowed = error.get("used"), error.get("max")
-        figures = (
-            f" {quantity(used, unit)} of {quantity(allowed, unit)}" if _are_numbers(used, allowed) else ""
-        )
+        figures = ""
+        if isinstance(used, int | float) and isinstance(allowed, int | float):
+            figures = f" {quantity(used, unit)} of {quantity(allowed, unit)}"
         return f"Stopped at a limit: {label}{figures}{where}. Nothing was committed."
     detail = _short(error.get("detail") or document["error_detail"])
     kind = error.get("type") or document["error_code"] or "It failed"
@@ -89,7 +89,7 @@ def _finished(document: Mapping[str, Any]) -> str:
             parts.append(f"; {count:,} {verb}{_common_reason(document, status)}")
     sentence = "".join(parts) + "."
     if document["with_errors"]:
-        said = next((e for e in document["entries"] if e.get("level") == "error"), {})
+        said: Mapping[str, Any] = next((e for e in document["entries"] if e.get("level") == "error"), {})
         sentence += (
             f" The script logged an error and went on: {_short(said.get('message')) or 'see the log'}."
         )
@@ -115,10 +115,6 @@ def _common_reason(document: Mapping[str, Any], status: str) -> str:
 def _short(text: object) -> str:
     line = " ".join(str(text or "").split()).rstrip(".")
     return line if len(line) <= LONGEST_REASON else line[: LONGEST_REASON - 1] + "…"
-
-
-def _are_numbers(*values: object) -> bool:
-    return all(isinstance(value, int | float) for value in values)
 
 
 _BY_STATUS = {

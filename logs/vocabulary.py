@@ -27,7 +27,9 @@ WORDS = {
     "running": Word("Running", "▸", "busy", "a worker has it"),
     "parked": Word("Parked", "‖", "wait", "held until the reason ends, then run in order"),
     "succeeded": Word("Succeeded", "✓", "good", "committed"),
-    "with-errors": Word("With errors", "✓", "warn", "succeeded and committed, but the script logged an error"),
+    "with-errors": Word(
+        "With errors", "✓", "warn", "succeeded and committed, but the script logged an error"
+    ),
     "partial": Word("Partial", "◐", "warn", "some records failed, the others are committed"),
     "failed": Word("Failed", "✕", "bad", "nothing was committed"),
     "bisected": Word("Bisected", "⋔", "quiet", "split in two; the halves tell the outcome"),

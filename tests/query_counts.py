@@ -31,5 +31,7 @@ def counted(name: str) -> Iterator[None]:
         RECORDED.write_text(json.dumps(dict(sorted(recorded.items())), indent=2) + "\n")
         return
     asked = "\n".join(query["sql"][:300] for query in queries)
-    assert len(queries) == recorded.get(name), f"{name} was recorded with {recorded.get(name)} queries:\n{asked}"
+    assert len(queries) == recorded.get(name), (
+        f"{name} was recorded with {recorded.get(name)} queries:\n{asked}"
+    )
     assert not any("COUNT(*)" in query["sql"] and "FILTER" not in query["sql"] for query in queries), asked

@@ -65,7 +65,7 @@ class EventAdmin(HistoryAdmin):
     ) -> HttpResponse:
         event = self.get_object(request, object_id)
         if event is None:
-            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
+            return _missing(self, request, object_id)
         with every_tenant():
             shown = page.event_page(event)
         return _page(self, request, "console/event.html", title=str(event), **shown)
@@ -81,8 +81,8 @@ class EventAdmin(HistoryAdmin):
 
     @admin.display(description="Status")
     def state(self, event: Event) -> str:
-        is_parked = event.status == EventStatus.QUEUED and event.lane and event.lane.parked_reason
-        return pill("parked", event.lane.parked_reason) if is_parked else pill(event.status)
+        held = event.lane.parked_reason if event.lane and event.status == EventStatus.QUEUED else ""
+        return pill("parked", held) if held else pill(event.status)
 
     @admin.display(description="Received")
     def received(self, event: Event) -> str:
@@ -134,7 +134,7 @@ class ExecutionAdmin(HistoryAdmin):
     ) -> HttpResponse:
         execution = self.get_object(request, object_id)
         if execution is None:
-            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
+            return _missing(self, request, object_id)
         with every_tenant():
             shown = page.execution_page(execution)
         return _page(
@@ -340,6 +340,12 @@ def _page(
             **context,
         },
     )
+
+
+def _missing(model_admin: Any, request: HttpRequest, object_id: str) -> HttpResponse:
+    """Back to the start, with a sentence."""
+    answer: HttpResponse = model_admin._get_obj_does_not_exist_redirect(request, model_admin.opts, object_id)  # noqa: SLF001
+    return answer
 
 
 def _moment(at: datetime | None) -> str:

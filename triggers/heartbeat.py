@@ -9,6 +9,8 @@ from typing import Any
 
 import redis
 from celery import signals
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from circuitos.env import env
 
@@ -32,17 +34,23 @@ def sign(part: str, value: str = "ok") -> None:
         logger.debug("No sign of life left: %s", error)
 
 
-def read() -> dict[str, bytes | None]:
+def read() -> dict[str, Any]:
     """The signs that stand: one round trip. Raises ``redis.RedisError``."""
     return dict(zip(KEYS, client().mget(list(KEYS.values())), strict=True))
 
 
 @cache
 def client() -> redis.Redis:
+    return connect(env().redis_url or "redis://127.0.0.1:6379/0")
+
+
+def connect(url: str) -> redis.Redis:
+    """A client that gives up soon: by default redis-py tries a dead server for five seconds."""
     return redis.Redis.from_url(
-        env().redis_url or "redis://127.0.0.1:6379/0",
+        url,
         socket_timeout=REDIS_TIMEOUT,
         socket_connect_timeout=REDIS_TIMEOUT,
+        retry=Retry(NoBackoff(), 0),
     )
 
 

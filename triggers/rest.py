@@ -12,6 +12,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from logs.search import DEFAULT_COUNTRY
+from tenants.models import ApiKey
 from tenants.permissions import token_scope
 from triggers import filters, history, replay, serializers
 
@@ -122,12 +123,14 @@ class ExecutionReplay(_View):
         responses={202: serializers.ReplayStartedSerializer, **_REFUSALS},
     )
     def post(self, request: Request, code: str) -> Response:
+        key = request.auth
+        assert isinstance(key, ApiKey)
         with token_scope(request):
             execution = history.execution_of(code)
             wanted = serializers.ReplaySerializer(data=request.data)
             wanted.is_valid(raise_exception=True)
             started = replay.replay(
-                execution=execution, **wanted.validated_data, actor=f"token {request.auth.prefix}", at=now()
+                execution=execution, **wanted.validated_data, actor=f"token {key.prefix}", at=now()
             )
         return Response({"execution_id": str(started.code)}, status.HTTP_202_ACCEPTED)
 

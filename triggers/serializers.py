@@ -100,7 +100,7 @@ class ExecutionDetailSerializer(ExecutionSerializer):
 
     sentence = serializers.CharField(help_text="why it ended as it did")
     error = serializers.JSONField(allow_null=True)
-    parent = serializers.UUIDField(allow_null=True)
+    parent = serializers.UUIDField(allow_null=True)  # type: ignore[assignment]  # also a name of DRF
     outcomes = OutcomeSerializer(many=True)
     events = serializers.ListField(child=serializers.DictField())
     replays = RelativeSerializer(many=True)

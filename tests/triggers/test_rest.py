@@ -7,9 +7,9 @@ from uuid import uuid4
 
 import pytest
 
+from tenants.scope import every_tenant
 from tests.query_counts import counted
 from tests.rows import make_event, make_execution
-from tenants.scope import every_tenant
 from triggers.models import Execution
 
 pytestmark = pytest.mark.django_db
@@ -81,14 +81,13 @@ class TestFilters:
     @pytest.fixture
     def rows(self, acme):
         at = datetime(2026, 3, 2, 12, tzinfo=UTC)
+        hour = timedelta(hours=1)
+        why = {"status": "failed", "error_code": "governor.limit-exceeded", "limit_name": "api_calls"}
         return {
             "plain": make_execution(acme, at=at),
-            "failed": make_execution(
-                acme, at=at + timedelta(hours=1), status="failed", error_code="governor.limit-exceeded",
-                limit_name="api_calls", trigger="Chatty.call",
-            ),
-            "dry": make_execution(acme, at=at + timedelta(hours=2), mode="dry", release="v2.0.0", with_errors=True),
-        }  # fmt: skip
+            "failed": make_execution(acme, at=at + hour, trigger="Chatty.call", **why),
+            "dry": make_execution(acme, at=at + 2 * hour, mode="dry", release="v2.0.0", with_errors=True),
+        }
 
     @pytest.mark.parametrize(
         ("query", "expected"),

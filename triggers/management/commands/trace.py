@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, cast
 
 from django.core.management.base import BaseCommand, CommandError
 from rich.console import Console
@@ -36,4 +36,6 @@ class Command(BaseCommand):
         if options["json"]:
             self.stdout.write(json.dumps(document, indent=2, ensure_ascii=False))
         else:
-            render_trace(document, Console(file=self.stdout, highlight=False), is_full=options["full"])
+            render_trace(
+                document, Console(file=cast("IO[str]", self.stdout), highlight=False), is_full=options["full"]
+            )
