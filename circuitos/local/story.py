@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import select
 import sys
+import time
 import urllib.request
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -49,6 +50,7 @@ class Story:
         self.base_url = base_url
         self.supervisor = supervisor
         self._sent: dict[str, list[str]] = {}
+        self._deadline = 0.0
 
     def is_told(self) -> bool:
         """Whether an earlier run sent the samples already."""
@@ -79,7 +81,8 @@ class Story:
         self.supervisor.say(f"Sent {sum(map(len, self._sent.values()))} signed sample webhooks.")
 
     def wait(self) -> None:
-        """Wait until all of it has run, and write the steps down."""
+        """Wait until all of it has run, a minute at most, and write the steps down."""
+        self._deadline = time.monotonic() + FINISH_SECONDS
         steps = []
         for name, tell in SCENES.items():
             codes = self._sent.get(name)
@@ -109,7 +112,8 @@ class Story:
             found[:] = self._get(f"events/{event}/")["executions"]
             return bool(found) and all(run["finished_at"] for run in found)
 
-        return found if self.supervisor.wait_until(has_ended, seconds=FINISH_SECONDS, interval=0.1) else []
+        left = max(0.0, self._deadline - time.monotonic())
+        return found if self.supervisor.wait_until(has_ended, seconds=left, interval=0.1) else []
 
     def _demo(self) -> Any:
         return json.loads(self.demo_path.read_text())
