@@ -98,9 +98,8 @@ def main() -> None:
                     times = sorted(measure(zygote, method, size=size, rounds=rounds))
                     middle, slow = statistics.median(times), times[len(times) * 95 // 100]
                     name = f"{mode}, {method}, {size} record{'s' if size > 1 else ''}"
-                    print(
-                        f"{name:52} p50 {middle:6.2f} ms   p95 {slow:6.2f} ms   {middle / bare:4.1f} × bare fork"
-                    )
+                    ratio = f"{middle / bare:4.1f} × bare fork"
+                    print(f"{name:40} p50 {middle:6.2f} ms   p95 {slow:6.2f} ms   {ratio}")
 
 
 def measure(zygote: Any, method: str, *, size: int, rounds: int) -> list[float]:

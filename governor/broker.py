@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from governor import callouts
 from governor.door import Door
-from governor.jail.wire import Done, Frames, Log, Req, WireError, pack, read_message
+from governor.jail.wire import Done, Frames, Log, Req, WireError, pack, read_message, unpack
 from governor.job import DRY, LIVE, RECORDED, Job, RunError, RunResult
 from governor.logbook import LEVELS, MESSAGE_CHARACTERS, Logbook
 from governor.meter import Meter
@@ -31,6 +31,8 @@ HEARTBEAT_SECONDS = 5.0
 FRESH_SECONDS = 1.0
 # For the script to log and unwind after a limit was exceeded, before it is killed.
 GRACE_SECONDS = 1.0
+# A megabyte of empty lists would become 60 in our memory.
+MOST_DATA = 256 * 1024
 _CHUNK = 256 * 1024
 
 
@@ -65,6 +67,8 @@ class _Run:
             return RunResult(
                 error=RunError(code="governor.batch-too-large", detail=str(error)), usage=self.meter.pairs()
             )
+        if not self.meter.measured("depth", self.job.depth):
+            return RunResult(error=judge(self.ending, self.meter), usage=self.meter.pairs())
         span = self.recorder.open("fork", "jail")
         self._began = time.monotonic()
         self._deadline = self._began + self.meter.max["wall_ms"] / 1000
@@ -141,7 +145,9 @@ class _Run:
         entry = {
             "level": message.level if message.level in LEVELS else "info",
             "message": message.message[:MESSAGE_CHARACTERS],
-            "data": message.data,
+            "data": unpack(message.data)
+            if len(message.data) <= MOST_DATA
+            else f"<{len(message.data):,} bytes>",
             "at": message.at,
             "line": message.line,
         }
@@ -241,7 +247,7 @@ class _Run:
             # Too short for the watcher: the kernel's peak, which counts code pages too.
             grown = max(0, ended.exit.peak_bytes - runner.warm_bytes) / 1_048_576
             self.meter.used["memory_mb"] = min(grown, self.meter.max["memory_mb"])
-        error = judge(ended, self.meter, self.job)
+        error = judge(ended, self.meter)
         self._door.abandon()
         self.recorder.close(span, is_ok=error is None, note=error.code if error else "")
         if error is not None and error.code != "script.raised":
@@ -254,7 +260,7 @@ class _Run:
             fields={} if error or ended.done is None else ended.done.fields,
             entries=entries,
             spans=self.recorder.spans,
-            effects=self.recorder.effects,
+            effects=self.recorder.told_effects(),
             usage=self.meter.pairs(),
             wall_ms=round(wall_ms, 1),
             cpu_ms=round(self.meter.used["cpu_ms"], 1),

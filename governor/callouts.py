@@ -114,6 +114,8 @@ def http(args: Mapping[str, Any], *, secrets: Mapping[str, str], key: UUID, seco
         return Reply(error(failed.code, failed.detail), note=failed.code, is_in_doubt=failed.is_sent)
     body, shown = answer.body, answer.headers
     for name, value in secrets.items():
+        if not value:
+            continue
         # An answer that repeats what it was sent must not carry the secret into the jail.
         body = body.replace(value.encode(), f"{{{{secret:{name}}}}}".encode())
         shown = {header: text.replace(value, f"{{{{secret:{name}}}}}") for header, text in shown.items()}

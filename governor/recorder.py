@@ -62,6 +62,12 @@ class Recorder:
         span = self.open(op, _KINDS.get(op, "records"), parent=parent)
         return {"effect": effect, "span": span}
 
+    def told_effects(self) -> list[dict[str, Any]]:
+        """The effects, with a last one that says how many more there were."""
+        if not self.left_out:
+            return self.effects
+        return [*self.effects, {"cut": self.left_out, "message": f"{self.left_out:,} left out here"}]
+
     def told(
         self,
         asked: dict[str, Any],

@@ -52,7 +52,7 @@ def outcomes_of(done: Done, job: Job) -> dict[str, tuple[str, str, Any]]:
     return outcomes
 
 
-def judge(ending: Ending, meter: Meter, job: Job) -> RunError | None:
+def judge(ending: Ending, meter: Meter) -> RunError | None:
     """The error of a run, or None. An exceeded limit outranks whatever the script made of it."""
     reported = ending.done.error if ending.done else None
     if ending.fault == LEASE_LOST:

@@ -31,7 +31,7 @@ class Log(msgspec.Struct, tag="log", tag_field="t", gc=False):
 
     level: str
     message: str
-    data: Any = None
+    data: msgspec.Raw = msgspec.Raw(b"\xc0")  # opened only when it is small
     at: str | None = None
     line: str = ""
 
