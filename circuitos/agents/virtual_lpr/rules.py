@@ -22,7 +22,8 @@ class Signal:
     """One row of the table. Its strongest step comes first; a lead gets the first step it passes.
 
     ``reading`` names the input (``readings.py``); ``at`` are the thresholds, ``points`` what each gives, in
-    hundredths. ``label`` is the sentence of the attribution, with the threshold as ``{at}``.
+    hundredths. ``label`` is what the attribution says, with the threshold as ``{at}``; one for all steps, or
+    one a step between bars.
     """
 
     name: str
@@ -171,6 +172,6 @@ SIGNALS: tuple[Signal, ...] = (
     ),
     _signal(_FREQUENCY, "actions_7d", (4, 2), "{at} actions or more in 7 days", at=(5, 3)),
     _signal(_FREQUENCY, "actions_30d", 1, "{at} actions or more in 30 days", at=5),
-    _signal(_SEASON, "season", (4, 2), "season of the business (2 peak, 1 high)", at=(2, 1)),
+    _signal(_SEASON, "season", (4, 2), "peak season|high season", at=(2, 1)),
     _signal(_LIFE, "life_event", 4, "verified life event", proxy="life_events"),
 )

@@ -23,6 +23,7 @@ import math
 import re
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import cycle
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -111,7 +112,10 @@ def _weights(text: str) -> Weights:
         points=points,
         at=at,
         labels=tuple(
-            tuple(signal.label.format(at=f"{step:g}") for step in steps)
+            tuple(
+                label.format(at=f"{step:g}")
+                for label, step in zip(cycle(signal.label.split("|")), steps, strict=False)
+            )
             for signal, steps in zip(SIGNALS, at, strict=True)
         ),
         caps=caps,

@@ -177,6 +177,8 @@ class TestSteps:
         scored = row(postal_code=None, settings=SETTINGS, now=NOW.replace(month=month))
 
         assert scored["lpr_score"] == expected
+        labels = {0: [], 2: ["high season"], 4: ["peak season"]}
+        assert [line["label"] for line in scored["lpr_attribution"]] == labels[expected]
 
     def test_season_is_the_tenants_month(self):
         last_hour_of_june_in_dallas = datetime.fromisoformat("2026-07-01T03:00:00+00:00")
