@@ -76,10 +76,11 @@ def trigger(
     """Run the method for batches of ``object`` on ``events`` (``"afterInsert"``, …).
 
     ``batch_size``: 1 to 200 records. ``schema``: a pydantic model; records that do not fit are quarantined
-    with field-level reasons, the others are handed over. ``order``: lower runs first, ties by name.
-    ``limits``: this trigger's own, by name (``{"api_calls": 20}``). ``when``: ``record → bool`` or ``(record,
-    context) → bool``; records it refuses are skipped. ``stale_after``: seconds after which an event is scored
-    and recorded, but nothing is sent. Raises ``BadScript`` for a declaration that cannot be meant.
+    with field-level reasons, the others are handed over (absent fields with its defaults). ``order``: lower
+    runs first, ties by name. ``limits``: this trigger's own, by name (``{"api_calls": 20}``). ``when``:
+    ``record → bool`` or ``(record, context) → bool``; records it refuses are skipped. ``stale_after``:
+    seconds after which an event is scored and recorded, but nothing is sent. Raises ``BadScript`` for a
+    declaration that cannot be meant.
     """
     if not isinstance(object, str) or not object:
         raise BadScript('@trigger wants the object first: @trigger("Contact", ["afterInsert"]).')

@@ -15,7 +15,7 @@ from circuitos.script.context import Context
 from circuitos.script.errors import BadSettings, CircuitError, LimitExceeded, NotAwaited
 from circuitos.script.loading import find_handler, forgive_old_spellings, settings_model
 from circuitos.script.plain import lenient, text
-from circuitos.script.record import Record, fields_set, has_unsaved, outcome_of
+from circuitos.script.record import Record, complete, fields_set, has_unsaved, outcome_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -127,10 +127,12 @@ def _choose(handler: Handler, context: Context, outcomes: dict[str, list[Any]]) 
         chosen = []
         for record in context.new_records:
             try:
-                context.models.append(declared.schema.model_validate(dict(record)))
+                model = declared.schema.model_validate(dict(record))
             except ValidationError as error:
                 outcomes[record.id] = ["quarantined", REASON_SCHEMA, _fields(error)]
             else:
+                complete(record, {name: getattr(model, name) for name in declared.schema.model_fields})
+                context.models.append(model)
                 chosen.append(record)
         context.new_records = chosen
 

@@ -104,6 +104,13 @@ _set = object.__setattr__
 _get = object.__getattribute__
 
 
+def complete(record: Record, fields: dict[str, Any]) -> None:
+    """Give the record the fields it lacks, as what was never sent and not as a change."""
+    for name, value in fields.items():
+        if name not in record:
+            dict.__setitem__(record, name, value)
+
+
 def changes_of(record: Record) -> dict[str, Any] | None:
     """The fields set since the record was given, with its id; ``None`` when none was."""
     changed = _get(record, "_changed")

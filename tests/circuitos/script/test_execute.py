@@ -397,6 +397,15 @@ class TestSchema:
         assert [each["field"] for each in fields] == ["email", "age"]
         assert "secret-old" not in str(fields)
 
+    def test_fields_a_record_lacks_have_the_schemas_defaults(self):
+        def handle(self, context):
+            assert context.new_record.age is None
+            CircuitDB.update("Lead", context.new_records)
+
+        declared = trigger("Lead", ["afterInsert"], schema=self.Schema)
+
+        assert run(make(handle, declared=declared), [{"id": "c1", "email": "a@b.test"}]).check().ok
+
     def test_the_handler_is_not_called_when_none_fits(self):
         def handle(self, context):
             raise AssertionError("called")
