@@ -69,6 +69,8 @@ class _Run:
             )
         if not self.meter.measured("depth", self.job.depth):
             return RunResult(error=judge(self.ending, self.meter), usage=self.meter.pairs())
+        # Starting the jail is our time, not the script's.
+        zygote.start()
         span = self.recorder.open("fork", "jail")
         self._began = time.monotonic()
         self._deadline = self._began + self.meter.max["wall_ms"] / 1000

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from django.db import connection
+from django.db import DataError, connection
 
 from circuitos.env import env
 from governor import ai, callouts, egress, enrichment
@@ -104,6 +104,10 @@ class Door:
                     request.id, asked, callouts.error(error.code, str(error), kind=kind, **error.extra)
                 )
             ]
+        except (TypeError, ValueError, OverflowError, RecursionError, DataError) as error:
+            # The SDK sends plain values only; these came from elsewhere.
+            said = f"The request holds something that is no plain value ({type(error).__name__})."
+            return [self._told(request.id, asked, callouts.error("script.bad-request", said, kind="error"))]
         unknown = callouts.error(
             "script.unknown-request", f"There is no request {request.op[:60]!r}.", kind="error"
         )
@@ -169,11 +173,12 @@ class Door:
         if not isinstance(args.get("model"), str | None):
             raise BadRequest("model is the name of a model.")
         intent = self._journal.name("ai.ask", args)
-        if (known := self._known(request, asked, intent)) is not None:
-            return known
-        if ai.is_offline():
+        is_recorded = (intent.fingerprint, intent.occurrence) in (self._job.recorded or {})
+        if ai.is_offline() and not is_recorded:
             reply = callouts.ask(args, seconds=0)
             return self._told(request.id, asked, reply.body, note=reply.note)
+        if (known := self._known(request, asked, intent)) is not None:
+            return known
         self._count_call(self.last_line)
         seconds = max(0.1, min(ai.MOST_SECONDS, self._seconds_left() - ai.MARGIN_SECONDS))
         work = partial(callouts.ask, args)

@@ -197,6 +197,12 @@ class Liars(CircuitTrigger):
             ("http", {"method": "GET", "url": "file:///etc/passwd"}),
             ("enrich", {"source": "nobody", "records": []}),
             ("ai.ask", {"prompt": None}),
+            ("http", {"method": "POST", "url": "http://example.com", "json": {1: 2, "a": 3}}),
+            ("records.query", {"object": "Contact", "where": {"a": "nul\0"}}),
+            ("records.query", {"object": "Contact", "where": {"a__gt": b"bytes"}}),
+            ("records.query", {"object": "Contact", "where": {"a__in": 5}}),
+            ("records.query", {"object": "Contact", "limit": -1}),
+            ("records.query", {"object": "Contact", "order_by": "a; b"}),
         ]:
             try:
                 channel.request(op, args)
