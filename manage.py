@@ -8,7 +8,7 @@ import sys
 
 if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "circuitos.settings")
-    if sys.argv[1:2] in (["up"], ["serve"]) and not {"-h", "--help"} & set(sys.argv[2:]):
+    if sys.argv[1:2] in (["up"], ["serve"]):
         # Their servers must run before Django's settings can be read, and their parent stays small.
         from circuitos.local import cli
 

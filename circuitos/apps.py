@@ -11,6 +11,6 @@ class CircuitOSConfig(AppConfig):
     verbose_name = "CircuitOS"
 
     def ready(self) -> None:
-        from circuitos import celery
+        from circuitos import celery, checks  # noqa: F401 - registers the checks
 
         celery.app.set_default()

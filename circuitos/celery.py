@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import sys
 
-from celery import Celery
+from celery import Celery, signals
+
+from circuitos.env import BadEnvironment, env, refuse_insecure
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "circuitos.settings")
 
@@ -32,3 +35,12 @@ app.conf.beat_schedule = {
     "partitions": _every("ensure_partitions", 600.0),
 }
 app.autodiscover_tasks()
+
+
+@signals.worker_init.connect
+def _refuse_insecure(**_: object) -> None:
+    try:
+        refuse_insecure(env())
+    except BadEnvironment as error:
+        # Celery swallows what a receiver raises, but for this.
+        sys.exit(str(error))

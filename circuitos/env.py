@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 from dataclasses import dataclass
 from functools import cache
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 INSECURE_SECRET = "insecure-development-key-not-for-production-0123456789"  # noqa: S105
+SHORTEST_SECRET = 32
 # 32 zero bytes, base64: recognisable, so production can refuse it.
 INSECURE_ENCRYPTION_KEY = "dev:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
 
@@ -89,6 +91,49 @@ def read(environ: Mapping[str, str]) -> Env:
 def env() -> Env:
     """The process's environment, read on first use."""
     return read(os.environ)
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Something about the environment that production does not start with."""
+
+    number: str
+    sentence: str
+    hint: str
+
+
+def faults(found: Env) -> list[Fault]:
+    """What keeps ``found`` from being used in production: defaults that everyone knows, keys nobody can use."""
+    told = []
+    if found.secret_key == INSECURE_SECRET or len(found.secret_key) < SHORTEST_SECRET:
+        told.append(
+            Fault("E001", "SECRET_KEY is not set, or too short.", "Set it to 50 or more random characters.")
+        )
+    if INSECURE_ENCRYPTION_KEY in found.field_encryption_keys:
+        hint = "Set id:base64 of 32 random bytes; put a new key first, keep the old ones behind it."
+        told.append(Fault("E002", "FIELD_ENCRYPTION_KEYS is not set.", hint))
+    if not all(_is_key(key) for key in found.field_encryption_keys):
+        hint = "Write id:base64 of 32 bytes, several parted by commas."
+        told.append(Fault("E003", "FIELD_ENCRYPTION_KEYS holds something that is no key.", hint))
+    if not found.database_url:
+        told.append(Fault("E004", "DATABASE_URL is not set.", "Set postgres://user:password@host/name."))
+    if found.debug:
+        told.append(Fault("E005", "DEBUG is on.", "Leave DEBUG unset."))
+    return told
+
+
+def refuse_insecure(found: Env) -> None:
+    """Raise ``BadEnvironment`` when this is production and has a fault."""
+    if found.environment == "production" and (told := faults(found)):
+        raise BadEnvironment(" ".join(f"{fault.sentence} {fault.hint}" for fault in told))
+
+
+def _is_key(text: str) -> bool:
+    name, _, encoded = text.partition(":")
+    try:
+        return bool(name) and len(base64.b64decode(encoded, validate=True)) == 32
+    except ValueError:
+        return False
 
 
 def database(url: str) -> dict[str, object]:

@@ -111,6 +111,12 @@ X_FRAME_OPTIONS = "DENY"
 SECURE_COOKIES = ENV.public_url.startswith("https://")
 SESSION_COOKIE_SECURE = SECURE_COOKIES
 CSRF_COOKIE_SECURE = SECURE_COOKIES
+SECURE_HSTS_SECONDS = 30 * 86400 if SECURE_COOKIES else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = True
+# Whoever ends TLS must be trusted to say so, or every page would redirect to itself.
+SECURE_SSL_REDIRECT = SECURE_COOKIES and bool(ENV.trusted_proxies)
+SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz|metrics)/?$"]
+SILENCED_SYSTEM_CHECKS = ["security.W021"]  # preloading a domain is its owner's decision
 CSRF_FAILURE_VIEW = "circuitos.errors.csrf_failure"
 CSRF_TRUSTED_ORIGINS = [ENV.public_url] if ENV.public_url else []
 

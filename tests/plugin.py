@@ -16,6 +16,8 @@ _servers: list[Any] = []
 
 
 def _start() -> None:
+    # Its keys are the well-known ones, which production refuses.
+    os.environ.setdefault("ENVIRONMENT", "test")
     if not (os.environ.get("DATABASE_URL") and os.environ.get("REDIS_URL")):
         from circuitos.local.testing import start_servers
 

@@ -90,16 +90,18 @@ def _wait(process: Process, server: Postgres | Valkey) -> None:
 
 def main(arguments: list[str]) -> int:
     """Run a command against servers of its own; returns its exit code."""
-    environ = dict(os.environ)
+    environ = {"ENVIRONMENT": "test", **os.environ}
     if arguments[:1] == ["--production"]:
         arguments = arguments[1:]
         key = base64.b64encode(secrets.token_bytes(32)).decode()
         environ |= {
             "DEBUG": "0",
+            "ENVIRONMENT": "production",
             "SECRET_KEY": secrets.token_urlsafe(50),
             "FIELD_ENCRYPTION_KEYS": f"a:{key}",
             "PUBLIC_URL": "https://circuit.test",
             "ALLOWED_HOSTS": "circuit.test",
+            "TRUSTED_PROXIES": "10.0.0.0/8",
         }
     with start_servers() as servers:
         environ |= {"DATABASE_URL": servers.database_url, "REDIS_URL": servers.redis_url}
