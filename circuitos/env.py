@@ -103,7 +103,7 @@ class Fault:
 
 
 def faults(found: Env) -> list[Fault]:
-    """What keeps ``found`` from being used in production: defaults that everyone knows, keys nobody can use."""
+    """What keeps ``found`` out of production: defaults that everyone knows, keys nobody can use."""
     told = []
     if found.secret_key == INSECURE_SECRET or len(found.secret_key) < SHORTEST_SECRET:
         told.append(
