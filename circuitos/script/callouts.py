@@ -70,8 +70,8 @@ class Http:
 
     Any status is an answer; ``response.raise_for_status()`` makes one of 400 and more a ``CalloutError``.
     Raises ``CalloutError`` when there is no answer within ``timeout`` seconds, and ``JudgmentBlocked`` for an
-    address scripts may not reach. ``{{secret:NAME}}`` in a header is filled in by the broker; the script never
-    sees it.
+    address scripts may not reach. ``{{secret:NAME}}`` in a header is filled in by the broker; the script
+    never sees it.
     """
 
     def request(

@@ -95,13 +95,13 @@ class TestTransport:
     def test_carries_an_sdk_built_on_httpx(self):
         def body():
             with httpx2.Client(transport=http.transport(), base_url="https://api.test") as client:
-                answer = client.post("/v1/ask", json={"q": 1}, headers={"Authorization": "{secret:KEY}"})
+                answer = client.post("/v1/ask", json={"q": 1}, headers={"Authorization": "{{secret:KEY}}"})
                 assert answer.json() == {"a": 2}
 
         (sent,) = running(body, api={"POST https://api.test/v1/ask": {"a": 2}}).check().callouts
 
         assert json.loads(sent.body) == {"q": 1}
-        assert sent.headers["authorization"] == "{secret:KEY}"
+        assert sent.headers["authorization"] == "{{secret:KEY}}"
         assert "host" not in sent.headers
 
     def test_carries_an_async_one_and_counts_each_request(self):
