@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
 # Adds one to `runs` of each record, so that a record run twice in effect shows. A record of the state
-# "slow" takes a while, and the first run of one of the state "deadly" ends badly by itself.
+# "slow" takes a while.
 SCRIPT = '''
 """Counts the runs of each contact."""
 import time
@@ -44,20 +44,20 @@ class Counting(CircuitTrigger):
             for record in context.new_records
         ])
 '''
-ONE = {"demo.create": "from circuitos.local import demo; demo.create()"}
+MAKE_DEMO = "import django; django.setup(); from circuitos.local import demo; demo.create()"
 LIVE = ("queued", "running")
 
 
 class System:
     """Everything, started and stopped by hand."""
 
-    def __init__(self, folder: Path, *, settings: dict[str, str] | None = None) -> None:
+    def __init__(self, folder: Path, **environ: str) -> None:
         self.folder = folder
         self.scripts = folder / "scripts"
         self.scripts.mkdir()
         (self.scripts / "counting.py").write_text(SCRIPT)
         # What was acknowledged must be there after a crash of the server too.
-        self.servers: Servers = start_servers(settings={"synchronous_commit": "on", **(settings or {})})
+        self.servers: Servers = start_servers(settings={"synchronous_commit": "on"})
         self.port = _free_port()
         self.environ = {
             **os.environ,
@@ -68,11 +68,12 @@ class System:
             "DJANGO_SETTINGS_MODULE": "circuitos.settings",
             "DEBUG": "1",
             "PORT": str(self.port),
+            **environ,
         }
         self.processes: dict[str, Process] = {}
         (folder / "home").mkdir()
         self.python("-W", "ignore", str(BASE_DIR / "manage.py"), "migrate_schemas", "--shared")
-        self.python("-c", f"import django; django.setup(); {ONE['demo.create']}")
+        self.python("-c", MAKE_DEMO)
         self.demo = json.loads((folder / "home" / "demo.json").read_text())
 
     def __enter__(self) -> Self:
@@ -139,7 +140,7 @@ class System:
 
     # --- webhooks ---
 
-    def contacts(self, ids: Iterable[str], *, state: str = "") -> list[bytes]:
+    def contacts(self, ids: Iterable[str], *, state: str = "", **fields: Any) -> list[bytes]:
         hook = self.demo["tenants"][0]["hooks"]["gohighlevel"]
         return [
             json.dumps(
@@ -152,6 +153,7 @@ class System:
                     "email": f"{contact}@example.test",
                     "state": state,
                     "timestamp": "2026-03-02T12:00:00Z",
+                    **fields,
                 }
             ).encode()
             for contact in ids
