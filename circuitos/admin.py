@@ -27,7 +27,7 @@ admin.site.unregister(Group)
 
 
 @admin.register(User)
-class PersonAdmin(BaseUserAdmin, OperatorAdmin):
+class PersonAdmin(BaseUserAdmin[User], OperatorAdmin):
     """People who sign in: operators and members of tenants."""
 
     form = UserChangeForm

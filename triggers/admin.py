@@ -309,7 +309,7 @@ class OutboxWriteAdmin(HistoryAdmin):
 @admin.register(RefusedDelivery)
 class RefusedDeliveryAdmin(HistoryAdmin):
     list_display = ["error_code", "tenant", "connection", "detail", "size", "received"]
-    list_filter = ["error_code", ("tenant", TenantFilter)]
+    list_filter = [("tenant", TenantFilter), exact("error code", "error", "error_code")]
     list_select_related = ["tenant", "connection"]
     list_defer = ("body",)
     fields = ["tenant", "connection", "received_at", "error_code", "detail", "headers", "size"]

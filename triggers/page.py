@@ -46,6 +46,7 @@ def execution_page(execution: Execution) -> dict[str, Any]:
         "effects": effects[:MOST_EFFECTS],
         "effects_folded": effects[MOST_EFFECTS:],
         "error": document["error"],
+        "error_title": _error_title(document["error"]),
         "events": [_event(event) for event in document["events"][:MOST_EVENTS]],
         "events_folded": [_event(event) for event in document["events"][MOST_EVENTS:]],
         "origins": [
@@ -98,6 +99,10 @@ def _event_sentence(event: Event, *, is_parked: bool) -> str:
         detail = (event.error or {}).get("detail") or event.reason or "a trigger failed on it"
         return f"A dead letter: {detail}."
     return {EventStatus.RUNNING: "A worker has it."}.get(EventStatus(event.status), "Every trigger ran.")
+
+
+def _error_title(error: Mapping[str, Any] | None) -> str:
+    return str((error or {}).get("type") or (error or {}).get("code") or "")
 
 
 def _facts(document: Mapping[str, Any]) -> list[tuple[str, str]]:
