@@ -92,7 +92,7 @@ def decide(work: Work, result: RunResult, *, family: Callable[[], Family]) -> En
 
 def backoff(attempts: int) -> float:
     """Seconds until the next attempt, spread so that what failed together does not come back together."""
-    delay = min(BACKOFF_SECONDS * 2 ** (max(attempts, 1) - 1), LONGEST_BACKOFF)
+    delay = min(BACKOFF_SECONDS * 2.0 ** (max(attempts, 1) - 1), LONGEST_BACKOFF)
     return delay * random.uniform(0.8, 1.2)  # noqa: S311  # no secret
 
 

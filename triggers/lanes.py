@@ -168,8 +168,9 @@ def take(
     ripe_in, lane_id, token, kind, obj, tenant_id, *tenant = cursor.fetchone()
     if lane_id is None:
         return None, ripe_in
-    *names, settings = tenant
-    return Lease(lane_id, token, kind, obj, tenant_id, *names, msgspec.json.decode(settings)), None
+    schema, slug, name, tier, zone, settings = tenant
+    known = msgspec.json.decode(settings)
+    return Lease(lane_id, token, kind, obj, tenant_id, schema, slug, name, tier, zone, known), None
 
 
 def renew(cursor: Any, lease: Lease, *, lease_seconds: float = LEASE_SECONDS) -> bool:

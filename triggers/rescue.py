@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _OPEN = """
 SELECT code, root, trigger, operation, release, seed, now, created_at, mode, id, parent_id, replay_of_id,
-       started_at, attempts, losses, status, event_ids, record_ids,
+       started_at, attempts, losses, event_ids, record_ids, status,
        coalesce(next_attempt_at > clock_timestamp(), false) AS waits
 FROM triggers_execution WHERE lane_id = %s AND status IN ('queued', 'running') ORDER BY root, id
 """
@@ -32,20 +32,24 @@ def resume(cursor: Any, lease: Lease) -> Left:
     """The lane's executions that are due again. One that was running lost its worker: that counts."""
     cursor.execute(_OPEN, [lease.lane_id])
     left = Left()
-    due = []
-    for *fields, status, event_ids, record_ids, waits in cursor.fetchall():
-        if waits:
+    names = [column.name for column in cursor.description]
+    due: list[dict[str, Any]] = []
+    for row in cursor.fetchall():
+        found = dict(zip(names, row, strict=True))
+        record_ids = found.pop("record_ids")
+        if found.pop("waits"):
             left.held.update(record_ids)
-            continue
-        due.append((fields, status, event_ids))
+        else:
+            due.append(found)
     if not due:
         return left
-    ids = {event_id for _, _, event_ids in due for event_id in event_ids}
+    ids = {event_id for each in due for event_id in each["event_ids"]}
     rows = members.read(cursor, ids, is_past=lease.is_replay)
-    found = {row.id: members.member(row, lease) for row in rows}
-    for fields, status, event_ids in due:
-        batch = [found[event_id] for event_id in event_ids if event_id in found]
-        execution = Work(*fields[:5], batch, *fields[5:])
+    by_id = {row.id: members.member(row, lease) for row in rows}
+    for each in due:
+        status, event_ids = each.pop("status"), each.pop("event_ids")
+        batch = [by_id[event_id] for event_id in event_ids if event_id in by_id]
+        execution = Work(**each, members=batch)
         if status == ExecutionStatus.RUNNING:
             execution.losses += 1
         left.works.append(execution)

@@ -200,7 +200,7 @@ class Supervisor:
         except UnknownTrigger as error:
             return _not_run(error.code, str(error))
         with connection.cursor() as cursor:
-            of_trigger = {"tenant_id": lease.tenant_id, "trigger": current.trigger}
+            tenant_id, trigger = lease.tenant_id, current.trigger
             job = Job(
                 tenant_id=lease.tenant_id,
                 schema=lease.schema,
@@ -219,8 +219,8 @@ class Supervisor:
                 depth=current.depth,
                 seed=current.seed,
                 now=current.now,
-                error_rate=self._rates.of(cursor, **of_trigger),
-                settings=self.configuration.settings(cursor, **of_trigger),
+                error_rate=self._rates.of(cursor, tenant_id=tenant_id, trigger=trigger),
+                settings=self.configuration.settings(cursor, tenant_id=tenant_id, trigger=trigger),
                 recorded=replay.recorded(cursor, current) if current.mode == Mode.RECORDED else None,
             )
         try:

@@ -107,7 +107,7 @@ def _change(
     if not changes:
         return
     first = done.members[0]
-    crm = first.crm or store.OWN
+    crm = first.crm or "circuitos"
     source_of = {change.object: crm for change in changes if outbox.is_of_crm(change.object)}
     store.apply_changes(cursor, schema=lease.schema, changes=changes, at=at, source_of=source_of)
     outbox.put(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from typing import Any
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -18,7 +19,9 @@ class EventFields(models.Model):
 
     id = models.BigAutoField(primary_key=True)
     code = models.UUIDField(default=uuid.uuid4)
-    tenant = models.ForeignKey(Tenant, models.DO_NOTHING, related_name="+", db_constraint=False, db_index=False)
+    tenant = models.ForeignKey(
+        Tenant, models.DO_NOTHING, related_name="+", db_constraint=False, db_index=False
+    )
     connection = models.ForeignKey(
         Connection, models.DO_NOTHING, related_name="+", db_constraint=False, db_index=False, null=True
     )
@@ -39,7 +42,7 @@ class EventFields(models.Model):
     body = models.BinaryField()
     status = models.CharField(max_length=12, choices=EventStatus, default=EventStatus.QUEUED)
     reason = models.CharField(max_length=60, default="")  # a Skip, or an error code
-    error: models.JSONField[dict[str, object] | None] = models.JSONField(null=True)
+    error: models.JSONField[dict[str, Any] | None] = models.JSONField(null=True)
     # Names of triggers that still have to run; None until the first claim.
     pending = ArrayField(models.CharField(max_length=120), null=True)
     attempts = models.SmallIntegerField(default=0)
