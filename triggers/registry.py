@@ -193,7 +193,7 @@ def _describe(entries: tuple[Path, ...]) -> dict[str, Any]:
     environment = {"PATH": os.environ.get("PATH", ""), "PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1"}
     try:
         child = subprocess.run(  # noqa: S603
-            [sys.executable, "-m", "governor.jail.describe", *map(str, entries)],
+            [sys.executable, "-m", "governor.jail.describe", env().jail, *map(str, entries)],
             cwd=BASE_DIR,
             env=environment,
             stdin=subprocess.DEVNULL,

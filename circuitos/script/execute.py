@@ -164,8 +164,8 @@ def _call(function: Callable[[], Any], handler: Handler, session: Session) -> No
 
     async def whole() -> None:
         await (function() if returned is None else returned)
-        for made in session.calls:
-            if made.may_drop and not made.is_started:
+        for made in list(session.waiting.values()):
+            if made.may_drop:
                 await made
         while session.under_way:
             await asyncio.sleep(0.001)
@@ -181,8 +181,8 @@ def _is_async(handler: Handler) -> bool:
 
 
 def _not_awaited(session: Session) -> NotAwaited | None:
-    for made in session.calls:
-        if not made.is_started and not made.may_drop:
+    for made in session.waiting.values():
+        if not made.may_drop:
             where = f" at {made.at}" if made.at else ""
             return NotAwaited(
                 f"{made.what} was called{where} and never awaited, so it never happened: "
@@ -197,7 +197,8 @@ def _not_awaited(session: Session) -> NotAwaited | None:
 def _hear_warnings(session: Session) -> None:
     """Warnings become log lines; Python's own "never awaited" an error of the execution."""
     warnings.filterwarnings("default")
-    warnings.filterwarnings("ignore", category=PendingDeprecationWarning)
+    for category in (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning):
+        warnings.filterwarnings("ignore", category=category)
     if "pydantic" in sys.modules:
         forgive_old_spellings()
     warnings.filterwarnings("always", category=RuntimeWarning)

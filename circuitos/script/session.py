@@ -23,7 +23,7 @@ class Session:
         self.channel = channel
         self.context: Context | None = None
         self.limit: LimitExceeded | None = None  # sticky: the first one ends the execution
-        self.calls: list[Call] = []  # made in async code, in order
+        self.waiting: dict[int, Call] = {}  # calls made in async code and not awaited yet, in order
         self.coroutines: list[str] = []  # the author's own, dropped without an await
         self.under_way = 0
         self.log_lines = 0
@@ -32,7 +32,8 @@ class Session:
     def refuse_late(self) -> None:
         """Raise when nothing more may be asked: a limit was exceeded, or the handler has returned."""
         if self.limit is not None:
-            raise self.limit
+            # A new one each time: the first keeps the traceback of where the limit was exceeded.
+            raise LimitExceeded(self.limit.limit, self.limit.used, self.limit.max, self.limit.detail)
         if not self.is_open:
             raise NoExecution("The handler has returned; nothing may be asked for after it.")
 
@@ -86,19 +87,27 @@ def peek() -> Session | None:
 class Call(Coroutine[Any, Any, Any]):
     """An SDK call in async code. It happens when it is awaited; one that never is fails the execution."""
 
-    def __init__(self, start: Callable[[], Awaitable[Any]], what: str, at: str, *, may_drop: bool) -> None:
+    def __init__(self, start: Callable[[], Awaitable[Any]], what: str, *, may_drop: bool) -> None:
         self.what = what
-        self.at = at
+        self.at = frames.here()
         self.may_drop = may_drop
-        self.is_started = False
-        self._start = start
+        self._start: Callable[[], Awaitable[Any]] | None = start
         self._running: Generator[Any, Any, Any] | None = None
+        self._session = peek()
+        if self._session is not None:
+            self._session.waiting[id(self)] = self
 
     def __await__(self) -> Generator[Any, Any, Any]:
-        if self.is_started:
+        start = self._begin()
+        if start is None:
             raise RuntimeError(f"{self.what} was awaited already; make the call again.")
-        self.is_started = True
-        return self._start().__await__()
+        return start().__await__()
+
+    def _begin(self) -> Callable[[], Awaitable[Any]] | None:
+        start, self._start = self._start, None
+        if self._session is not None:
+            self._session.waiting.pop(id(self), None)
+        return start
 
     # The rest of the coroutine protocol, for asyncio.create_task() and task groups.
     def send(self, value: Any) -> Any:
@@ -108,7 +117,7 @@ class Call(Coroutine[Any, Any, Any]):
 
     def throw(self, *error: Any) -> Any:
         if self._running is None:
-            self.is_started = True
+            self._begin()  # cancelled before its turn came: nobody forgot it
             raise error[0]
         return self._running.throw(*error)
 
@@ -153,16 +162,16 @@ def call(
     """
     session = current()
     session.refuse_late()
-    at = frames.here()
     if not in_loop():
-        answer = session.request(op, args, at)
+        answer = session.request(op, args, frames.here())
         return answer if then is None else then(answer)
 
     async def ask() -> Any:
-        answer = await session.request_async(op, args, at)
+        answer = await session.request_async(op, args, made.at)
         return answer if then is None else then(answer)
 
-    return _made(session, Call(ask, what, at, may_drop=may_drop))
+    made = Call(ask, what, may_drop=may_drop)
+    return made
 
 
 def compose(
@@ -172,13 +181,4 @@ def compose(
 
     Works outside an execution too, so that pure agents can be used in a notebook or a unit test.
     """
-    if not in_loop():
-        return plain()
-    made = Call(awaitable, what, frames.here(), may_drop=may_drop)
-    session = peek()
-    return made if session is None else _made(session, made)
-
-
-def _made(session: Session, made: Call) -> Call:
-    session.calls.append(made)
-    return made
+    return Call(awaitable, what, may_drop=may_drop) if in_loop() else plain()

@@ -120,6 +120,23 @@ class TestLoad:
         else:
             assert (caught.value.extra["file"], caught.value.extra["line"]) == ("scripts/broken.py", line)
 
+    @pytest.mark.parametrize(
+        ("text", "said"),
+        [
+            ("import socket\nsocket.create_connection(('127.0.0.1', 9))", r"broken\.py, line 2"),
+            ("x = open('/etc/passwd')\nopen('/tmp/x-of-a-script', 'w')", "PermissionError"),
+            (
+                "import threading, time\nthreading.Thread(target=time.sleep, args=[9], daemon=True).start()",
+                "thread",
+            ),
+        ],
+    )
+    def test_the_jails_walls_stand_at_import_already(self, write, text, said):
+        folder = write("broken", text)
+
+        with pytest.raises(ScriptsDoNotLoad, match=said):
+            load([folder])
+
     def test_a_duplicate_name_is_refused(self, write):
         write("alpha")
         folder = write("other", TRIGGER.format(name="Alpha", events=["afterInsert"], order=0))
@@ -213,7 +230,7 @@ class TestProcessRegistry:
 class TestDescribe:
     def test_needs_no_django(self, write):
         code = (
-            "import sys; from governor.jail import describe; describe.describe(sys.argv[1:]);"
+            "import sys; from governor.jail import describe; describe.describe(sys.argv[1:], mode='strict');"
             "sys.exit(int('django' in sys.modules))"
         )
 
