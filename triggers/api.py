@@ -100,9 +100,8 @@ class HooksFirst:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         path = request.path_info
         if path.startswith(PREFIX):
-            key = path.removeprefix(PREFIX).removesuffix("/")
-            if key and "/" not in key:
-                return self._view(request, key=key)
+            # What holds another slash is no key either, and told so.
+            return self._view(request, key=path.removeprefix(PREFIX).removesuffix("/"))
         return self._get_response(request)
 
 
