@@ -1,0 +1,140 @@
+"""The console's main flow in a real browser: find an execution, read its trace, replay it."""
+
+from __future__ import annotations
+
+import pytest
+
+from tenants.scope import every_tenant
+from tests.browser.chromium import PHONE, WIDE
+from tests.rows import make_event, make_execution
+from triggers.models import Execution
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+SCHEMES = ["dark", "light"]
+PAGES = [
+    "/admin/",
+    *(
+        f"/admin/{page}/"
+        for page in (
+            "triggers/execution",
+            "triggers/event",
+            "triggers/lane",
+            "triggers/triggerconfig",
+            "triggers/outboxwrite",
+            "triggers/refuseddelivery",
+            "tenants/tenant",
+            "tenants/connection",
+        )
+    ),
+    "/api/docs/",
+]
+SIZES = pytest.mark.parametrize("size", [WIDE, PHONE], ids=["wide", "phone"])
+
+
+@pytest.fixture
+def failed(acme):
+    """A run stopped by a limit, ready to replay."""
+    events = [make_event(acme, record_id=f"lead-{n}", status="failed") for n in range(60)]
+    records = [{"id": event.record_id, "email": f"{event.record_id}@example.test"} for event in events]
+    return make_execution(
+        acme,
+        records=records,
+        status="failed",
+        ok=0,
+        failed=60,
+        limit_name="api_calls",
+        error_code="governor.limit-exceeded",
+        event_ids=[event.pk for event in events],
+        event_codes=[event.code for event in events],
+        usage={"api_calls": [51, 50], "cpu_ms": [8_400, 10_000]},
+        trace={
+            "error": {
+                "type": "LimitExceeded",
+                "limit": "api_calls",
+                "used": 51,
+                "max": 50,
+                "at": "chatty.py:31",
+            },
+            "spans": [{"name": "jail", "at_ms": 0, "ms": 400, "ok": False}]
+            + [{"name": "http", "kind": "callout", "at_ms": n * 8, "ms": 7, "parent": 0} for n in range(50)],
+            "outcomes": {record["id"]: ["failed", "API calls", None] for record in records},
+            "entries": [{"level": "error", "message": "refused", "at": "2026-03-02T12:00:00.120+00:00"}],
+        },
+    )
+
+
+@pytest.fixture
+def console(open_page, live_server, operator):
+    """``console(scheme, size)``: a page of a signed-in operator."""
+
+    def enter(scheme="dark", size=WIDE):
+        page = open_page(scheme, size)
+        page.goto(f"{live_server.url}/admin/login/")
+        page.fill("#id_username", operator.username)
+        page.fill("#id_password", "operator-password")
+        page.click("button[type=submit]")
+        page.wait_for_url("**/admin/")
+        return page
+
+    return enter
+
+
+def fits(page):
+    return page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+
+
+class TestConsole:
+    @SIZES
+    @pytest.mark.parametrize("scheme", SCHEMES)
+    def test_find_read_replay(self, console, failed, scheme, size):
+        page = console(scheme, size)
+
+        page.fill("#find", "lead-7@example.test")
+        page.click("text=Find >> nth=-1")
+        assert fits(page)
+        page.click("#result_list .data-row a >> nth=0")
+        assert page.inner_text(".co-sentence") == (
+            "Stopped at a limit: API calls 51 of 50 at chatty.py:31. Nothing was committed."
+        )
+        assert "stopped it" in page.inner_text("#limits")
+        assert "close" in page.inner_text("#limits")
+        assert page.locator("#timing .co-span:visible").count() == 24
+        page.click("#timing summary")
+        assert page.locator("#timing .co-span:visible").count() == 51
+        assert fits(page)
+        page.click("text=Replay >> nth=-1")
+        page.wait_for_selector("text=Replay queued")
+
+        with every_tenant():
+            started = Execution.objects.get(replay_of=failed)
+        assert str(started.code) in page.url
+        assert "A replay of" in page.inner_text("#related")
+        page.click("#related a")
+        assert str(failed.code) in page.url
+        assert "Replayed as" in page.inner_text("#related")
+
+    @SIZES
+    def test_pages_open_and_fit(self, console, live_server, failed, size):
+        page = console("dark", size)
+
+        for address in PAGES:
+            page.goto(live_server.url + address)
+            page.wait_for_load_state("networkidle")
+            assert fits(page), address
+
+    def test_an_event_leads_to_what_ran(self, console, live_server, failed):
+        page = console()
+
+        page.goto(f"{live_server.url}/admin/triggers/event/{failed.event_codes[0]}/change/")
+
+        assert "a***@e***.test" in page.inner_text("#body")
+        page.click("#executions a")
+        assert str(failed.code) in page.url
+
+    def test_the_palette_finds_an_execution(self, console, live_server, failed):
+        page = console()
+
+        page.keyboard.press("Control+k")
+        page.keyboard.type(str(failed.code))
+
+        page.wait_for_selector(f'a[href*="{failed.code}"]')
