@@ -124,6 +124,9 @@ def dry_run(
             transaction.set_rollback(True)  # the journal of a dry run is of no use
     finally:
         zygote.close()
+    failed = {key for key, outcome in result.outcomes.items() if outcome[0] == "failed"}
+    # As at the settle: what was asked of a record that failed is not done.
+    result.changes = [each for each in result.changes if each.object != spec.object or each.id not in failed]
     return result
 
 

@@ -24,6 +24,23 @@ DEFAULTS: dict[str, int] = {
     "log_lines": 1_000,
     "depth": 16,
 }
+UNITS: dict[str, str] = {
+    "wall_ms": "ms",
+    "cpu_ms": "ms",
+    "memory_mb": "MiB",
+    "api_calls": "requests",
+    "record_queries": "queries",
+    "records_read": "records",
+    "records_written": "records",
+    "ai_tokens": "tokens",
+    "log_lines": "lines",
+    "depth": "steps",
+}
+
+
+def exceeded(name: str, used: float, allowed: float) -> str:
+    """What an exceeded limit says of itself."""
+    return f"The limit {name} is {allowed:g} {UNITS[name]}; this execution came to {used:g}."
 
 
 class Limit(NamedTuple):

@@ -7,6 +7,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
+from circuitos.script.budget import exceeded
 from circuitos.script.errors import CircuitError, LimitExceeded
 from circuitos.script.testing import answers
 from circuitos.script.testing.result import Callout, Change, LogLine, Question, Result
@@ -98,7 +99,7 @@ class FakeBroker:
     def _hold(self, name: str) -> None:
         used, allowed = self.limits[name]
         if used > allowed and self._exceeded is None:
-            self._exceeded = LimitExceeded(name, used, allowed)
+            self._exceeded = LimitExceeded(name, used, allowed, exceeded(name, used, allowed))
         if self._exceeded is not None:
             raise self._exceeded
 

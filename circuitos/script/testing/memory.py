@@ -14,6 +14,14 @@ LOOKUPS = ("gt", "gte", "lt", "lte", "in", "ne", "contains")
 NESTED = "custom_fields"
 
 
+def laid_over(row: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[str, Any]:
+    """A record with changed fields over it; custom fields are merged one by one, as in the mirror."""
+    laid = {**row, **fields}
+    if isinstance(row.get(NESTED), dict) and isinstance(fields.get(NESTED), dict):
+        laid[NESTED] = {**row[NESTED], **fields[NESTED]}
+    return laid
+
+
 class Memory:
     """The tenant's records: what is committed, and this execution's own changes beside it."""
 
@@ -60,11 +68,7 @@ class Memory:
         if fields is None:
             pending[key] = None
         else:
-            row = dict(pending.get(key) or {})
-            row.update({field: value for field, value in fields.items() if field != NESTED})
-            if isinstance(fields.get(NESTED), dict):
-                row[NESTED] = {**(row.get(NESTED) or {}), **fields[NESTED]}
-            pending[key] = row
+            pending[key] = laid_over(pending.get(key) or {}, fields)
 
     def _laid(self, name: str, key: str) -> dict[str, Any] | None:
         committed = self._committed.get(name, {}).get(key)
@@ -72,10 +76,7 @@ class Memory:
         own = pending.get(key, {})
         if own is None or (committed is None and key not in pending):
             return None
-        row = {"id": key, **(committed or {}), **own}
-        if isinstance(own.get(NESTED), dict):
-            row[NESTED] = {**((committed or {}).get(NESTED) or {}), **own[NESTED]}
-        return copy.deepcopy(row)
+        return copy.deepcopy(laid_over({"id": key, **(committed or {})}, own))
 
 
 def _split(name: str) -> tuple[list[str], str]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from circuitos.script.testing.memory import laid_over
+
 
 class Outcome(NamedTuple):
     """What became of a record: ``ok``, ``failed``, ``skipped`` or ``quarantined``, and why."""
@@ -36,7 +38,7 @@ def merged(changes: list[Change]) -> list[Change]:
         elif before.operation == "delete":
             by_record[key] = change._replace(operation="upsert")
         else:
-            by_record[key] = before._replace(fields={**before.fields, **change.fields})
+            by_record[key] = before._replace(fields=laid_over(before.fields, change.fields))
     return list(by_record.values())
 
 

@@ -8,7 +8,7 @@ import threading
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from circuitos.script.budget import DEFAULTS
+from circuitos.script.budget import DEFAULTS, exceeded
 from circuitos.script.declare import CircuitTrigger, declaration
 from circuitos.script.execute import execute
 from circuitos.script.loading import Handler, handlers_of
@@ -104,7 +104,7 @@ def _result(broker: FakeBroker, done: Mapping[str, Any], name: str, ids: list[st
         error = {
             "code": "governor.limit-exceeded",
             "type": "LimitExceeded",
-            "detail": f"The limit cpu_ms is {allowed}; this execution came to {used}.",
+            "detail": exceeded("cpu_ms", used, allowed),
             "traceback": "",
             "at": "",
             "data": {"limit": "cpu_ms", "used": used, "max": allowed},

@@ -1,0 +1,3 @@
+"""Tests of circuitos/script."""
+
+from __future__ import annotations

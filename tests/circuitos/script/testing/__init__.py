@@ -1,0 +1,3 @@
+"""Tests of circuitos/script/testing."""
+
+from __future__ import annotations
