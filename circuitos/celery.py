@@ -1,4 +1,4 @@
-"""The Celery app: it carries bells and the beat's static schedule, nothing true."""
+"""The Celery app of web and worker: it carries bells and rounds, nothing true."""
 
 from __future__ import annotations
 
@@ -18,22 +18,7 @@ app.conf.update(
     broker_connection_max_retries=None,
     worker_cancel_long_running_tasks_on_connection_loss=False,
     worker_enable_remote_control=False,
-    # In memory: nothing to lose, and two beats ring twice, which costs nothing.
-    beat_scheduler="celery.beat:Scheduler",
-    beat_max_loop_interval=5,
 )
-
-
-def _every(task: str, seconds: float) -> dict[str, object]:
-    # While no worker listens, rounds must not pile up.
-    return {"task": f"triggers.tasks.{task}", "schedule": seconds, "options": {"expires": seconds}}
-
-
-app.conf.beat_schedule = {
-    "wake": _every("wake", 5.0),
-    "rescue": _every("rescue_lanes", 15.0),
-    "partitions": _every("ensure_partitions", 600.0),
-}
 app.autodiscover_tasks()
 
 

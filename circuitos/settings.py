@@ -37,7 +37,7 @@ SHARED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
-    "django.contrib.admin",
+    "django.contrib.admin.apps.SimpleAdminConfig",  # circuitos.urls loads it: web alone has a use for it
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
@@ -177,3 +177,4 @@ LOGGING = {
 
 # Private hosts, host:ports and networks that scripts may call all the same: for tests and the demo.
 EGRESS_ALLOW = list(ENV.egress_allow)
+HUBSPOT_API_URL = ENV.hubspot_api_url

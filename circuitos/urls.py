@@ -18,6 +18,9 @@ _OPEN: dict[str, Any] = {"authentication_classes": [], "permission_classes": []}
 _schema = SpectacularAPIView.as_view(**_OPEN)
 _docs = SpectacularSwaggerSplitView.as_view(**_OPEN, url_name="schema")
 
+# Here and not when Django starts: worker and commands do without the admin's modules.
+admin.autodiscover()
+
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", RedirectView.as_view(pattern_name="admin:index"), name="home"),
     path("admin", RedirectView.as_view(pattern_name="admin:index")),

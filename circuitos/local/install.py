@@ -99,6 +99,12 @@ def _install(lock: str) -> bool:
                 progress(seen, total, line.split()[-1].partition("==")[0] if line[0] == "C" else "")
             elif line.startswith("Installing collected"):
                 progress(total, total, "unpacking")
+    if not pip.returncode:
+        progress(total, total, "compiling")
+        # On all cores, and also where PYTHONDONTWRITEBYTECODE would leave it to every start of a process.
+        packages = [str(folder) for folder in VENV.glob("lib/python*/site-packages")]
+        compiling = [str(PYTHON), "-m", "compileall", "-q", "-j", "0", *packages]
+        subprocess.run(compiling, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)  # noqa: S603
     if sys.stdout.isatty():
         sys.stdout.write("\r\033[K")
     if pip.returncode:

@@ -17,6 +17,8 @@ ORDER = ("web", "worker", "beat", "valkey", "postgres")  # of stopping: who take
 BLOCKING_THREADS = 32
 # glibc keeps an arena a thread; two are enough, and tens of megabytes less.
 FRUGAL = {"MALLOC_ARENA_MAX": "2", "PYTHONUNBUFFERED": "1"}
+# Django's system checks would load every page's code into the worker; web and `check` run them.
+NO_CHECKS = {"CELERY_SKIP_CHECKS": "1"}
 
 
 def web(environ: Mapping[str, str], *, host: str, port: int) -> Program:
@@ -43,12 +45,12 @@ def worker(environ: Mapping[str, str], *, concurrency: int) -> Program:
         "-l",
         "WARNING",
     ]
-    return _program("worker", command, environ, grace=15.0)
+    return _program("worker", command, {**environ, **NO_CHECKS}, grace=15.0)
 
 
 def beat(environ: Mapping[str, str]) -> Program:
     """Celery's beat; it keeps nothing."""
-    command = _python("celery", "-q", "-A", "circuitos.celery", "beat", "-l", "WARNING", "--pidfile=")
+    command = _python("celery", "-q", "-A", "circuitos.beat", "beat", "-l", "WARNING", "--pidfile=")
     return _program("beat", command, environ, grace=5.0)
 
 

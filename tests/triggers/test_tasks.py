@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from django.db import connection
 
+from circuitos import beat
 from circuitos.celery import app
 from logs import partitions
 from tenants.scope import every_tenant
@@ -87,7 +88,7 @@ class TestRounds:
     def test_each_round_of_the_beat_is_a_task_there_is(self):
         app.loader.import_default_modules()
 
-        for entry in app.conf.beat_schedule.values():
+        for entry in beat.app.conf.beat_schedule.values():
             assert entry["task"] in app.tasks
             assert entry["options"]["expires"] <= entry["schedule"]
 
