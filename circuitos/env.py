@@ -52,6 +52,7 @@ class Env:
     egress_allow: tuple[str, ...]
     gohighlevel_public_keys: tuple[str, ...]
     hubspot_client_secret: str
+    hubspot_api_url: str
 
 
 def read(environ: Mapping[str, str]) -> Env:
@@ -84,6 +85,8 @@ def read(environ: Mapping[str, str]) -> Env:
         egress_allow=_list(environ, "EGRESS_ALLOW", ""),
         gohighlevel_public_keys=_list(environ, "GOHIGHLEVEL_PUBLIC_KEYS", ""),
         hubspot_client_secret=environ.get("HUBSPOT_CLIENT_SECRET", ""),
+        hubspot_api_url=_url(environ, "HUBSPOT_API_URL", schemes=("http", "https")).rstrip("/")
+        or "https://api.hubapi.com",
     )
 
 
