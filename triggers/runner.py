@@ -21,6 +21,7 @@ from triggers.registry import UnknownTrigger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from datetime import datetime
     from uuid import UUID
 
     from triggers.lanes import Lease
@@ -32,6 +33,8 @@ logger = logging.getLogger(__name__)
 STEP = 0.05  # seconds: the longest sleep while a batch fills
 YIELD_AFTER = 2.0  # seconds of one lane's executions after which other lanes get their turn
 PASS_OVER = 0.5  # seconds a lane that had nothing for us is left alone
+PASS_OVER_FAULT = 30.0  # and one that a fault of ours keeps from being served
+SIZES = (claim.MOST, 14, 1)  # of a claim, when the larger one holds an event that cannot be stored
 RECONNECT_SECONDS = 30.0
 LEASE_LOST = "triggers.lease-lost"
 WORKER_LOST = "triggers.worker-lost"
@@ -59,7 +62,6 @@ class Supervisor:
         self._run_job = run
         self._rates = ErrorRates()
         self._passed_over: dict[int, float] = {}
-        self._one_by_one: set[int] = set()
         self._lease: Lease | None = None
 
     def use(self, registry: Registry) -> None:
@@ -90,25 +92,29 @@ class Supervisor:
         """Serve one lane once. Returns the seconds until the next is ripe; None when none has work."""
         self._lease = None
         try:
-            with transaction.atomic(), connection.cursor() as cursor:
-                lease, ripe_in = lanes.take(
-                    cursor,
-                    worker=self.worker,
-                    passed_over=self._left_alone(),
-                    lease_seconds=self.lease_seconds,
-                )
-                if lease is None:
-                    return ripe_in
-                self._lease = lease
-                works = self._works(cursor, lease)
-        except REFUSED:
-            if self._lease is None:
+            return self._step()
+        except (OperationalError, InterfaceError):
+            raise
+        except Exception:
+            lease = self._taken()
+            if lease is None:
                 raise
-            logger.exception(
-                "A batch of lane %s cannot be stored; its events go one by one", self._lease.lane_id
-            )
-            self._one_by_one.add(self._lease.lane_id)
+            # A fault of ours in one lane must not keep the others from being served.
+            logger.exception("Lane %s cannot be served", lease.lane_id)
+            self._passed_over[lease.lane_id] = time.monotonic() + PASS_OVER_FAULT
+            with connection.cursor() as cursor:
+                lanes.release(cursor, lease, is_served=False)
             return 0.0
+
+    def _step(self) -> float | None:
+        with transaction.atomic(), connection.cursor() as cursor:
+            lease, ripe_in = lanes.take(
+                cursor, worker=self.worker, passed_over=self._left_alone(), lease_seconds=self.lease_seconds
+            )
+            if lease is None:
+                return ripe_in
+            self._lease = lease
+            works = self._works(cursor, lease)
         if works:
             try:
                 self._run_all(lease, works)
@@ -131,16 +137,19 @@ class Supervisor:
             self._passed_over[lease.lane_id] = time.monotonic() + PASS_OVER
         return claimed.works
 
-    def _claim(self, cursor: Any, lease: Lease, held: set[str], at: Any) -> claim.Claimed:
-        if lease.lane_id not in self._one_by_one:
-            return claim.claim(cursor, lease, configuration=self.configuration, held=held, at=at)
-        try:
-            with transaction.atomic():
-                return claim.claim(cursor, lease, configuration=self.configuration, held=held, most=1, at=at)
-        except REFUSED as error:
-            logger.exception("An event of lane %s cannot be stored", lease.lane_id)
-            self._one_by_one.discard(lease.lane_id)
-            return claim.set_aside(cursor, lease, held=held, code=UNSTORABLE, detail=str(error), at=at)
+    def _claim(self, cursor: Any, lease: Lease, held: set[str], at: datetime) -> claim.Claimed:
+        """Claim a batch; when it cannot be stored a smaller one, down to the event that is at fault."""
+        refusal = ""
+        for most in SIZES:
+            try:
+                with transaction.atomic():
+                    return claim.claim(
+                        cursor, lease, configuration=self.configuration, held=held, most=most, at=at
+                    )
+            except REFUSED as error:
+                refusal = str(error)
+                logger.warning("%d events of lane %s cannot be stored: %s", most, lease.lane_id, refusal)
+        return claim.set_aside(cursor, lease, held=held, code=UNSTORABLE, detail=refusal, at=at)
 
     def _run_all(self, lease: Lease, works: Sequence[Work]) -> None:
         """Run the executions in order, one settle each. Raises ``Fenced``."""
@@ -195,6 +204,7 @@ class Supervisor:
         batch = [member for member in current.members if member.problem is None]
         if not batch:
             return RunResult()
+        current.release = self.configuration.registry.release
         try:
             spec = self.configuration.registry.get(current.trigger)
         except UnknownTrigger as error:
@@ -231,6 +241,9 @@ class Supervisor:
     def _renew(self, lease: Lease) -> bool:
         with connection.cursor() as cursor:
             return lanes.renew(cursor, lease, lease_seconds=self.lease_seconds)
+
+    def _taken(self) -> Lease | None:
+        return self._lease
 
     def _left_alone(self) -> list[int]:
         now = time.monotonic()

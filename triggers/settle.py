@@ -25,7 +25,7 @@ LONGEST_DETAIL = 2000
 _EXECUTION = """
 UPDATE triggers_execution SET status = %s, with_errors = %s, error_code = %s, error_detail = %s,
     limit_name = %s, ok = %s, failed = %s, skipped = %s, wall_ms = %s, cpu_ms = %s, usage = %s::jsonb,
-    attempts = %s, losses = %s, started_at = %s, finished_at = CASE WHEN %s THEN %s END,
+    attempts = %s, losses = %s, release = %s, started_at = %s, finished_at = CASE WHEN %s THEN %s END,
     next_attempt_at = clock_timestamp() + %s * interval '1 second'
 WHERE id = %s RETURNING next_attempt_at
 """
@@ -132,6 +132,7 @@ def _update(cursor: Any, done: Work, ending: Ending, result: RunResult, *, at: d
             *(
                 done.attempts,
                 done.losses,
+                done.release,
                 done.started_at or at,
                 ending.retry_in is None,
                 at,

@@ -27,6 +27,7 @@ from tests.triggers.engine import (
 )
 from triggers import bisect
 from triggers.models import Execution, LiveEvent
+from triggers.registry import Registry
 
 BUSY = RunError(code="governor.callout-failed", detail="429 from the provider", is_retryable=True)
 
@@ -333,6 +334,51 @@ class TestYielding:
         assert runs.batches == [["c0", "c1", "c2", "c3"], ["g1"], ["c0", "c1"], ["c2", "c3"]]
         assert {said for found in statuses(acme).values() for said in found} == {"succeeded"}
         assert {execution.losses for execution in executions()} == {0}
+
+
+class TestFaults:
+    def test_of_ours_in_one_lane_leave_the_others_served(self, acme, globex, monkeypatch):
+        from triggers import rescue
+
+        put(acme, "c1")
+        put(globex, "g1")
+        resume = rescue.resume
+
+        def faulty(cursor: Any, lease: Any) -> Any:
+            if lease.slug == "acme":
+                raise KeyError("a fault of ours")
+            return resume(cursor, lease)
+
+        monkeypatch.setattr(rescue, "resume", faulty)
+        drain(supervisor())
+
+        assert statuses(globex) == {"g1": ["succeeded"]}
+        assert statuses(acme) == {"c1": ["queued"]}
+        assert lane(acme).lease_until is None
+
+    def test_a_retry_names_the_release_that_ran(self, acme):
+        put(acme, "c1")
+        engine = supervisor(Runs(lambda job: RunResult(error=BUSY)))
+        drain(engine)
+        due_now()
+        newer = Registry([spec()], content="fedcba9876543210")
+
+        engine = supervisor()
+        engine.zygote = Reloads()
+        engine.use(newer)
+        drain(engine)
+
+        assert engine.zygote.reloads == 1
+        assert executions()[0].release == newer.release
+
+
+class Reloads:
+    """A zygote that counts how often it was told to reload."""
+
+    reloads = 0
+
+    def reload(self, scripts: Any) -> None:
+        self.reloads += 1
 
 
 class TestErrorRate:
