@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 
@@ -20,6 +21,13 @@ app.conf.update(
     worker_enable_remote_control=False,
 )
 app.autodiscover_tasks()
+
+
+@signals.worker_init.connect
+def _share_memory(**_: object) -> None:
+    # What stands now is the children's as well; a collector that never touches it leaves it shared.
+    gc.collect()
+    gc.freeze()
 
 
 @signals.worker_init.connect

@@ -23,7 +23,18 @@ NO_CHECKS = {"CELERY_SKIP_CHECKS": "1"}
 
 def web(environ: Mapping[str, str], *, host: str, port: int) -> Program:
     """granian with one process of threads: sync views, and many requests to a group commit."""
-    command = _python("granian", "--interface", "wsgi", "circuitos.wsgi:application", "--no-ws")
+    # Static files come from the packages' own folders where none were collected.
+    calm = ["-W", "ignore:No directory at"]
+    command = [
+        sys.executable,
+        *calm,
+        "-m",
+        "granian",
+        "--interface",
+        "wsgi",
+        "circuitos.wsgi:application",
+        "--no-ws",
+    ]
     command += ["--host", host, "--port", str(port), "--workers", "1", "--runtime-threads", "1"]
     command += ["--blocking-threads", str(BLOCKING_THREADS), "--log-level", "warning"]
     return _program("web", command, environ, grace=15.0, is_noise=_is_thread_advice)
