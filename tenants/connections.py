@@ -1,4 +1,4 @@
-"""Connections: linking a CRM account, and the signing secrets that prove its webhooks."""
+"""Connections: linking a CRM account, the secrets that prove its webhooks, and the token of its API."""
 
 from __future__ import annotations
 
@@ -81,6 +81,28 @@ def rotate_secret(
     return secret
 
 
+def set_credentials(connection: Connection, *, token: str | None) -> None:
+    """Keep what we call the CRM's API with, such as a HubSpot private app's token; None forgets it.
+
+    From then on the records that scripts change are written to the CRM. Earlier changes are not.
+    """
+    sealed = None
+    if token:
+        sealed = seal(json.dumps({"token": token}).encode(), context=_credentials_context(connection))
+    connection.sealed_credentials = sealed
+    connection.save(update_fields=["sealed_credentials"])
+
+
+def api_token(connection: Connection) -> str | None:
+    """What we call the CRM's API with; None when we have nothing."""
+    if connection.sealed_credentials is None:
+        return None
+    token: str = json.loads(unseal(connection.sealed_credentials, context=_credentials_context(connection)))[
+        "token"
+    ]
+    return token
+
+
 def new_secret(crm: str) -> str:
     """A random signing secret in the form its scheme writes it."""
     if crm == CRM.STANDARD:
@@ -90,6 +112,10 @@ def new_secret(crm: str) -> str:
 
 def _context(connection: Connection) -> str:
     return f"connection:{connection.tenant_id}:{connection.code}"
+
+
+def _credentials_context(connection: Connection) -> str:
+    return f"credentials:{connection.tenant_id}:{connection.code}"
 
 
 def _load(connection: Connection) -> list[_Entry]:

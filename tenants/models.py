@@ -85,6 +85,8 @@ class Connection(models.Model):
     account_id = models.CharField(max_length=120, blank=True)
     # Sealed by tenants.secrets: newest signing secret first, the others until their overlap ends.
     sealed_secrets = models.BinaryField(null=True, editable=False)
+    # Sealed by tenants.secrets: what we call the CRM's API with; None = we only listen.
+    sealed_credentials = models.BinaryField(null=True, editable=False)
     # Public keys (base64 SPKI) that replace the CRM's published ones; empty = the published ones.
     public_keys = models.JSONField(default=list, blank=True)
     is_active = models.BooleanField(default=True)

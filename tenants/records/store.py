@@ -39,6 +39,7 @@ __all__ = [
     "apply_changes",
     "apply_incoming",
     "get",
+    "mark_written",
     "query",
 ]
 
@@ -129,6 +130,17 @@ def apply_changes(
 
     _apply(cursor, schema=schema, keys={(change.object, change.id) for change in changes}, merge=merge, at=at)
     return list(written.values())
+
+
+def mark_written(cursor: Cursor, *, schema: str, object: str, ids: Sequence[str], at: datetime) -> None:
+    """Note that the CRM took our change of these records just now: what it tells of it is our echo."""
+    cursor.execute(
+        _in(
+            schema,
+            "UPDATE {schema}.records_record SET written_at = %s WHERE object = %s AND external_id = ANY(%s)",
+        ),
+        [at, object, list(ids)],
+    )
 
 
 def _apply(
