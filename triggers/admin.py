@@ -285,7 +285,10 @@ class OutboxWriteAdmin(HistoryAdmin):
     list_filter = ["status", ("tenant", TenantFilter), exact("record", "record", "record_id")]
     list_select_related = ["tenant"]
     list_defer = ("sealed",)
-    fields = ["tenant", "object", "record_id", "operation", "status", "created_at", "sent_at"]
+    fields = [
+        "tenant", "object", "record_id", "operation", "status", "problem", "attempts", "remote_id",
+        "created_at", "sent_at",
+    ]  # fmt: skip
     ordering = ["-id"]
 
     @admin.display(description="Write")
@@ -294,7 +297,7 @@ class OutboxWriteAdmin(HistoryAdmin):
 
     @admin.display(description="Status")
     def state(self, write: OutboxWrite) -> str:
-        return pill(write.status)
+        return pill(write.status, write.problem)
 
     @admin.display(description="Execution")
     def execution_link(self, write: OutboxWrite) -> str:

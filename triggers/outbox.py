@@ -8,6 +8,7 @@ import msgspec
 
 from tenants.ids import new_code
 from tenants.secrets import seal
+from triggers.crm import WRITERS
 from triggers.models.outbox import OutboxStatus
 from triggers.schemas import FIELDS
 
@@ -18,12 +19,29 @@ if TYPE_CHECKING:
 
     from tenants.records.store import Change
 
+# A write waits to be sent when its connection holds credentials and its CRM's writer knows the object.
 _INSERT = """
-INSERT INTO triggers_outboxwrite
-    (tenant_id, execution, status, created_at, code, connection_id, object, record_id, operation, sealed)
-SELECT %s, %s::uuid, %s, %s, new.*
-FROM unnest(%s::uuid[], %s::bigint[], %s::varchar[], %s::varchar[], %s::varchar[], %s::bytea[]) AS new
+WITH stored AS (
+    INSERT INTO triggers_outboxwrite
+        (tenant_id, execution, created_at, problem, attempts, remote_id,
+         code, connection_id, object, record_id, operation, sealed, status)
+    SELECT %(tenant)s, %(execution)s::uuid, %(at)s, '', 0, '',
+           new.code, new.connection_id, new.object, new.record_id, new.operation, new.sealed,
+           CASE WHEN connection.sealed_credentials IS NOT NULL AND (connection.crm, new.object) IN
+                     (SELECT * FROM unnest(%(crms)s::text[], %(objects)s::text[]))
+                THEN %(pending)s ELSE %(not_sent)s END
+    FROM unnest(%(code)s::uuid[], %(connection)s::bigint[], %(object)s::varchar[], %(record)s::varchar[],
+                %(operation)s::varchar[], %(sealed)s::bytea[])
+        WITH ORDINALITY AS new (code, connection_id, object, record_id, operation, sealed, place)
+    LEFT JOIN tenants_connection connection ON connection.id = new.connection_id
+    ORDER BY new.place
+    RETURNING connection_id, status
+)
+INSERT INTO triggers_outboxlane (connection_id, tenant_id, token, attempts, problem)
+SELECT DISTINCT connection_id, %(tenant)s, 0, 0, '' FROM stored WHERE status = %(pending)s
+ON CONFLICT (connection_id) DO NOTHING
 """
+_WRITABLE = [(crm, obj) for crm, writer in WRITERS.items() for obj in writer.OBJECTS]
 
 
 def is_of_crm(obj: str) -> bool:
@@ -44,8 +62,9 @@ def put(
     """Store a write for each change of a CRM's record. Returns how many.
 
     ``connection_of`` names the connection that a (object, id) came from; a record that came from none goes to
-    ``otherwise``. No connection holds credentials to write with yet, so all are ``not-sent``: the mirror
-    holds the change, and the row says what the CRM does not know.
+    ``otherwise``. Where a connection holds credentials they are ``pending`` and ``outbox_sender`` sends them;
+    else, and to CRMs without a writer (HubSpot has one; GoHighLevel, which takes no fields in bulk, has none
+    yet), they are ``not-sent``: the mirror holds the change, and the row says what the CRM does not know.
     """
     writes = []
     for change in changes:
@@ -58,5 +77,19 @@ def put(
         writes.append((str(code), connection_id, change.object, change.id, change.operation, sealed))
     if writes:
         columns = [list(column) for column in zip(*writes, strict=True)]
-        cursor.execute(_INSERT, [tenant_id, str(execution), OutboxStatus.NOT_SENT.value, at, *columns])
+        names = ("code", "connection", "object", "record", "operation", "sealed")
+        crms, objects = zip(*_WRITABLE, strict=True)
+        cursor.execute(
+            _INSERT,
+            {
+                **dict(zip(names, columns, strict=True)),
+                "tenant": tenant_id,
+                "execution": str(execution),
+                "at": at,
+                "crms": list(crms),
+                "objects": list(objects),
+                "pending": OutboxStatus.PENDING.value,
+                "not_sent": OutboxStatus.NOT_SENT.value,
+            },
+        )
     return len(writes)

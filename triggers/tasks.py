@@ -14,10 +14,11 @@ from circuitos.env import env
 from governor import broker
 from governor.jail.supervisor import Zygote
 from logs import partitions
-from triggers import bells, lanes, registry, rescue
+from triggers import bells, lanes, outbox_sender, registry, rescue
 from triggers.runner import Supervisor
 
 SERVE_SECONDS = 5.0
+SEND_SECONDS = 5.0
 
 
 @shared_task(name="triggers.tasks.serve_lanes")
@@ -27,6 +28,13 @@ def serve_lanes(*, lane_id: int | None = None, **_: Any) -> None:
         bells.heard(lane_id)
     if _Process.supervisor().serve(seconds=SERVE_SECONDS):
         _ring_waiting()
+    send_outbox()
+
+
+@shared_task(name="triggers.tasks.send_outbox")
+def send_outbox(**_: Any) -> None:
+    """Tell the CRMs what executions changed: after each round of lanes, and by beat as a safety net."""
+    outbox_sender.drain(seconds=SEND_SECONDS)
 
 
 @shared_task(name="triggers.tasks.wake")

@@ -95,11 +95,11 @@ def left_out(write: Write) -> list[str]:
     return sorted(name for name in write.fields if name != "custom_fields" and not _property(write, name))
 
 
-def read(call: Call, status: int, body: bytes) -> Said:
+def read(call: Call, status: int, body: bytes, *, remote: Mapping[Key, str]) -> Said:
     """200, 201 and 204 took all; 207 says which; any other refuses all, sometimes naming a property."""
     document = _document(body)
     if status == 207:
-        return _read_each(call, document)
+        return _read_each(call, document, remote)
     if 200 <= status < 300:
         made = _made(call, document)
         return Said(sent={write.key: made.get(write.code, "") for write in call.writes})
@@ -115,7 +115,7 @@ def read(call: Call, status: int, body: bytes) -> Said:
     return Said(refused=refused, is_unclear=not refused, detail=detail)
 
 
-def _read_each(call: Call, document: dict[str, Any]) -> Said:
+def _read_each(call: Call, document: dict[str, Any], remote: Mapping[Key, str]) -> Said:
     said = Said()
     results = [row for row in document.get("results") or () if isinstance(row, dict)]
     errors = [row for row in document.get("errors") or () if isinstance(row, dict)]
@@ -125,16 +125,21 @@ def _read_each(call: Call, document: dict[str, Any]) -> Said:
     rest: dict[str, Any] | None = None
     for error in errors:
         context = error.get("context")
-        named = context if isinstance(context, dict) else {}
-        about = [*_texts(named.get("ids")), *_texts(named.get("id")), *_texts(named.get("objectWriteTraceId"))]
+        named: dict[str, Any] = context if isinstance(context, dict) else {}
+        about = [
+            *_texts(named.get("ids")),
+            *_texts(named.get("id")),
+            *_texts(named.get("objectWriteTraceId")),
+        ]
         reasons.update(dict.fromkeys(about, error))
         rest = rest if about else error
     for write in call.writes:
-        error = reasons.get(write.id) or reasons.get(write.code)
-        if error is None and (write.id in ids or write.code in made):
+        theirs = _id(write.key, remote)
+        found = reasons.get(theirs) or reasons.get(write.code)
+        if found is None and (theirs in ids or write.code in made):
             said.sent[write.key] = made.get(write.code, "")
             continue
-        error = error or rest or {}
+        error = found or rest or {}
         if error.get("category") not in _PASSING:
             reason = _text(error.get("message")) or "no reason given"
             said.refused[write.key] = f"HubSpot refused it: {reason}"

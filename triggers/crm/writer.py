@@ -54,16 +54,18 @@ class Writer(Protocol):
 
     OBJECTS: frozenset[str]
 
-    def plan(self, writes: Sequence[Write], *, remote: Mapping[Key, str]) -> tuple[list[Call], dict[Key, str]]:
+    def plan(
+        self, writes: Sequence[Write], *, remote: Mapping[Key, str]
+    ) -> tuple[list[Call], dict[Key, str]]:
         """The requests in the order to send them, and the writes that cannot be sent, with the reason."""
 
     def body(
         self, call: Call, *, remote: Mapping[Key, str], names: Mapping[str, str], at: datetime
     ) -> dict[str, Any]:
-        """The request's JSON. ``remote``: the CRM's ids of records we made; ``names``: readable → the CRM's."""
+        """The request's JSON. ``remote``: its ids of records we made; ``names``: its names of fields."""
 
     def left_out(self, write: Write) -> list[str]:
         """Fields that the CRM lets nobody write: they stay in the mirror."""
 
-    def read(self, call: Call, status: int, body: bytes) -> Said:
+    def read(self, call: Call, status: int, body: bytes, *, remote: Mapping[Key, str]) -> Said:
         """What a 2xx or 4xx answer means for each write."""

@@ -6,7 +6,7 @@ from triggers.models.config import TriggerConfig
 from triggers.models.event import Dedup, Event, LiveEvent, RefusedDelivery
 from triggers.models.execution import Execution
 from triggers.models.lane import Lane
-from triggers.models.outbox import OutboxWrite
+from triggers.models.outbox import OutboxLane, OutboxWrite
 from triggers.models.refused import RefusedCount
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "Execution",
     "Lane",
     "LiveEvent",
+    "OutboxLane",
     "OutboxWrite",
     "RefusedCount",
     "RefusedDelivery",

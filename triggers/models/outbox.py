@@ -14,9 +14,9 @@ class OutboxStatus(models.TextChoices):
     """Where a CRM write stands."""
 
     PENDING = "pending", "Pending"  # to be sent
-    NOT_SENT = "not-sent", "Not sent"  # the connection has no credentials; the mirror holds the change
+    NOT_SENT = "not-sent", "Not sent"  # nothing to write with; the mirror holds the change
     SENT = "sent", "Sent"  # the CRM confirmed it
-    FAILED = "failed", "Failed"  # the CRM refused it for good
+    FAILED = "failed", "Failed"  # the CRM refused it for good, or may have it and cannot say
 
 
 class OutboxWrite(models.Model):
@@ -31,6 +31,11 @@ class OutboxWrite(models.Model):
     operation = models.CharField(max_length=10)
     sealed = models.BinaryField()  # the changed fields, msgpack, sealed by tenants.secrets
     status = models.CharField(max_length=10, choices=OutboxStatus, default=OutboxStatus.PENDING)
+    problem = models.TextField(default="")  # why it failed, waits, or was sent in part: a sentence
+    attempts = models.SmallIntegerField(default=0)
+    # When a request that must not be repeated blindly went out with it; None again once it was answered.
+    left_at = models.DateTimeField(null=True)
+    remote_id = models.CharField(max_length=200, default="")  # the CRM's id of a record that we made
     created_at = models.DateTimeField()
     sent_at = models.DateTimeField(null=True)
 
@@ -38,12 +43,37 @@ class OutboxWrite(models.Model):
 
     class Meta:
         indexes = [
+            # For outbox_lanes.rows(): what waits for a connection, oldest first.
             models.Index(
-                fields=["tenant", "id"],
-                name="triggers_outbox_pending",
+                fields=["connection", "id"],
+                name="triggers_outbox_waiting",
                 condition=models.Q(status=OutboxStatus.PENDING),
+            ),
+            # For outbox_lanes.remote_ids().
+            models.Index(
+                fields=["connection", "record_id"],
+                name="triggers_outbox_made",
+                condition=~models.Q(remote_id=""),
             ),
         ]
 
     def __str__(self) -> str:
         return f"{self.operation} {self.object} {self.record_id}"
+
+
+class OutboxLane(models.Model):
+    """The line of one connection's writes: one sender at a time, so that they keep their order."""
+
+    connection = models.OneToOneField(Connection, models.CASCADE, primary_key=True, related_name="+")
+    tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="+")
+    token = models.BigIntegerField(default=0)  # grows with each lease
+    lease_until = models.DateTimeField(null=True)  # the database's clock
+    attempts = models.IntegerField(default=0)  # in a row without success
+    next_attempt_at = models.DateTimeField(null=True)
+    problem = models.TextField(default="")  # why it waits: a sentence
+    last_served_at = models.DateTimeField(null=True)
+
+    objects = TenantManager()
+
+    def __str__(self) -> str:
+        return f"{self.tenant_id} {self.connection_id}"

@@ -1,0 +1,231 @@
+"""Sending the outbox: one connection at a time, many records a request, till the CRM confirms or refuses.
+
+At least once: a request without an answer is repeated. One that makes records is not, where the CRM may have
+it: its writes fail as in doubt, for a person to look.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.utils import timezone
+
+from governor import egress
+from tenants.connections import api_token
+from tenants.models import Connection
+from triggers import outbox_lanes
+from triggers.crm import WRITERS
+from triggers.crm.writer import Call, Said
+from triggers.models.outbox import OutboxStatus
+from triggers.outbox_lanes import End
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from triggers.crm.writer import Key, Write, Writer
+    from triggers.outbox_lanes import OutboxLease
+
+logger = logging.getLogger(__name__)
+
+REQUEST_SECONDS = 10.0
+# A refused request that does not say for which record is split: so many requests may a lease spend on that.
+SPLITS = 24
+FIRST_WAIT, LONGEST_WAIT = 5.0, 900.0  # seconds; doubling, with a quarter of jitter
+IN_DOUBT = "The CRM did not answer; it may have made the record, so it was not sent again. Look there first."
+# The server says it did nothing; behind other 5xx a gateway may hide a server that did.
+NOT_DONE = frozenset({429, 500, 503})
+_TO_US = frozenset({401, 403})  # says nothing of the records: the token is wrong, or lacks a right
+_BASE = {"hubspot": "HUBSPOT_API_URL"}
+
+
+class _Wait(Exception):
+    """Nothing more can be sent to this CRM for a while."""
+
+    def __init__(self, problem: str, *, seconds: float | None = None) -> None:
+        super().__init__(problem)
+        self.problem = problem
+        self.seconds = seconds
+
+
+@dataclass
+class _Ended:
+    """What became of some writes."""
+
+    sent: dict[Key, str] = field(default_factory=dict)
+    failed: dict[Key, str] = field(default_factory=dict)
+    waiting: str = ""  # why the others are to be sent again
+
+
+def drain(*, seconds: float = 5.0) -> bool:
+    """Send what waits, for about so long; several may at once. True: there may be more."""
+    until = time.monotonic() + seconds
+    while True:
+        with transaction.atomic(), connection.cursor() as cursor:
+            lease = outbox_lanes.take(cursor)
+        if lease is None:
+            return False
+        _serve(lease)
+        if time.monotonic() >= until:
+            return True
+
+
+def _serve(lease: OutboxLease) -> None:
+    of = Connection.objects.select_related("tenant").get(pk=lease.connection_id)
+    with connection.cursor() as cursor:
+        try:
+            _Sender(cursor, lease, of).send_all()
+        except outbox_lanes.Fenced:
+            logger.warning("Another worker sends the writes of connection %s.", of.pk)
+        except _Wait as reason:
+            seconds = reason.seconds if reason.seconds is not None else _backoff(lease.attempts)
+            logger.warning("Writes of connection %s wait %.0f s: %s", of.pk, seconds, reason.problem)
+            outbox_lanes.release(cursor, lease, problem=reason.problem, wait=seconds)
+        else:
+            outbox_lanes.release(cursor, lease)
+
+
+class _Sender:
+    """Sends the waiting writes of one leased lane."""
+
+    def __init__(self, cursor: Any, lease: OutboxLease, of: Connection) -> None:
+        self._cursor = cursor
+        self._lease = lease
+        self._of = of
+        self._token = api_token(of)
+        self._writer: Writer = WRITERS[of.crm]
+        field_map = of.tenant.settings.get("field_map")
+        self._names = (
+            {ours: theirs for theirs, ours in field_map.items()} if isinstance(field_map, dict) else {}
+        )
+        self._remote: dict[Key, str] = {}
+        self._splits = SPLITS
+
+    def send_all(self) -> None:
+        waiting = outbox_lanes.rows(self._cursor, self._lease)
+        if self._token is None:
+            self._end_rows([row.id for row in waiting], OutboxStatus.NOT_SENT)
+            return
+        # A request that made records was never answered, and its sender is no more.
+        self._end_rows([row.id for row in waiting if row.has_left], OutboxStatus.FAILED, IN_DOUBT)
+        writes = outbox_lanes.merge(row for row in waiting if not row.has_left)
+        self._end_rows(
+            _rows(write for write in writes if write.operation == "nothing"), OutboxStatus.NOT_SENT
+        )
+        writes = [write for write in writes if write.operation != "nothing"]
+        ids = {str(write.fields.get(name)) for write in writes for name in ("record_id", "contact_id")}
+        self._remote = outbox_lanes.remote_ids(
+            self._cursor, self._lease, sorted(ids | {write.id for write in writes})
+        )
+        calls, unsendable = self._writer.plan(writes, remote=self._remote)
+        self._end(writes, _Ended(failed=unsendable))
+        while calls:
+            calls[:0] = self._call(calls.pop(0))
+
+    def _call(self, call: Call) -> list[Call]:
+        """Send one request; returns those to send instead when it was refused for some of its writes."""
+        status, body = self._post(call)
+        said = self._writer.read(call, status, body, remote=self._remote)
+        if said.is_unclear and self._splits > 0:
+            self._splits -= 1
+            middle = len(call.writes) // 2
+            halves = (call.writes[:middle], call.writes[middle:])
+            return [Call(call.path, half, call.is_repeatable) for half in halves]
+        if said.is_unclear:
+            said = Said(refused={write.key: said.detail for write in call.writes})
+        self._remote |= {key: remote_id for key, remote_id in said.sent.items() if remote_id}
+        self._end(call.writes, _Ended(said.sent, said.refused))
+        left = tuple(write for write in call.writes if write.key not in {**said.sent, **said.refused})
+        if not left:
+            return []
+        if 200 <= status < 300:
+            raise _Wait(said.detail or "The CRM did not confirm all.")
+        return [Call(call.path, left, call.is_repeatable)]
+
+    def _post(self, call: Call) -> tuple[int, bytes]:
+        """One request, its answer. Raises ``_Wait`` when it says nothing of the writes."""
+        at = timezone.now()
+        if call.is_repeatable:
+            outbox_lanes.renew(self._cursor, self._lease)
+        else:
+            outbox_lanes.leave(self._cursor, self._lease, _rows(call.writes), at=at)
+        try:
+            answer = egress.send(
+                "POST",
+                getattr(settings, _BASE[self._of.crm]) + call.path,
+                headers={"authorization": f"Bearer {self._token}"},
+                json=self._writer.body(call, remote=self._remote, names=self._names, at=at),
+                timeout=REQUEST_SECONDS,
+            )
+        except egress.EgressRefused as refused:
+            self._put_back(call, str(refused), is_done=False)
+            raise _Wait(str(refused)) from None
+        except egress.CalloutFailed as failed:
+            self._put_back(call, failed.detail, is_done=failed.is_sent)
+            raise _Wait(failed.detail) from None
+        if (
+            answer.status in _TO_US
+            or answer.status == 429
+            or answer.status >= 500
+            or 300 <= answer.status < 400
+        ):
+            problem = f"{self._of.get_crm_display()} answered {answer.status}."
+            is_done = answer.status >= 500 and answer.status not in NOT_DONE
+            self._put_back(call, problem, is_done=is_done)
+            raise _Wait(problem, seconds=_retry_after(answer.headers))
+        return answer.status, answer.body
+
+    def _put_back(self, call: Call, problem: str, *, is_done: bool) -> None:
+        """Leave the writes waiting; but one not to be repeated ends here if the CRM may have done it."""
+        if is_done and not call.is_repeatable:
+            self._end(call.writes, _Ended(failed={write.key: IN_DOUBT for write in call.writes}))
+        else:
+            self._end_rows(_rows(call.writes), OutboxStatus.PENDING, problem)
+
+    def _end(self, writes: Iterable[Write], ended: _Ended) -> None:
+        ends: list[End] = []
+        written: dict[str, list[str]] = {}
+        for write in writes:
+            if write.key in ended.sent:
+                left_out = self._writer.left_out(write) if write.operation != "delete" else []
+                problem = f"Not written, the CRM lets nobody: {', '.join(left_out)}." if left_out else ""
+                remote_id = ended.sent[write.key]
+                ends += [End(row, OutboxStatus.SENT.value, problem, remote_id) for row in write.rows]
+                written.setdefault(write.object, []).append(write.id)
+            elif write.key in ended.failed:
+                problem = ended.failed[write.key]
+                ends += [End(row, OutboxStatus.FAILED.value, problem) for row in write.rows]
+        self._store(ends, written)
+
+    def _end_rows(self, ids: Sequence[int], status: OutboxStatus, problem: str = "") -> None:
+        self._store([End(row, status.value, problem) for row in ids], {})
+
+    def _store(self, ends: Sequence[End], written: dict[str, list[str]]) -> None:
+        if ends:
+            outbox_lanes.end(
+                self._cursor,
+                self._lease,
+                ends,
+                schema=self._of.tenant.schema_name,
+                written=written,
+                at=timezone.now(),
+            )
+
+
+def _rows(writes: Iterable[Write]) -> list[int]:
+    return [row for write in writes for row in write.rows]
+
+
+def _backoff(attempts: int) -> float:
+    wait = min(LONGEST_WAIT, FIRST_WAIT * 2.0 ** min(attempts, 10))
+    return wait * random.uniform(0.75, 1.25)  # noqa: S311 — spreads load, guards nothing
+
+
+def _retry_after(headers: dict[str, str]) -> float | None:
+    written = headers.get("retry-after", "")
+    return min(LONGEST_WAIT, float(written)) if written.isascii() and written.isdigit() else None
