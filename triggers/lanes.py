@@ -110,6 +110,10 @@ END
 
 _TAKE = f"""
 {_WORK},
+busy AS (
+    SELECT tenant_id, count(*) AS leases FROM triggers_lane
+    WHERE lease_until > clock_timestamp() GROUP BY tenant_id
+),
 candidate AS MATERIALIZED (
     SELECT free.id, free.tenant_id, {_RIPE_IN} AS ripe_in,
            coalesce(free.last_served_at, '-infinity')
@@ -119,8 +123,8 @@ candidate AS MATERIALIZED (
         WHERE e.lane_id = free.id AND e.status = 'queued' ORDER BY e.id LIMIT 1) oldest ON true
     LEFT JOIN LATERAL (SELECT e.id, e.received_at FROM triggers_liveevent e
         WHERE e.lane_id = free.id AND e.status = 'queued' ORDER BY e.id DESC LIMIT 1) newest ON true
-    WHERE (SELECT count(*) FROM triggers_lane held WHERE held.tenant_id = free.tenant_id
-           AND held.lease_until > clock_timestamp()) < %(leases_per_tenant)s
+    LEFT JOIN busy ON busy.tenant_id = free.tenant_id
+    WHERE coalesce(busy.leases, 0) < %(leases_per_tenant)s
 ),
 pick AS (
     -- A lane that another worker leased meanwhile is checked again under its lock, and passed over.
