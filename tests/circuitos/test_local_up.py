@@ -54,7 +54,8 @@ class Run:
         raise AssertionError(f"{text!r} never came:\n{''.join(self.lines)}")
 
     def end(self) -> int:
-        self.lines += self.process.stdout.readlines()
+        with self.process.stdout:
+            self.lines += self.process.stdout.readlines()
         return self.process.wait(timeout=60)
 
 
