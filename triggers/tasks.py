@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from typing import Any
 
@@ -14,8 +15,11 @@ from circuitos.env import env
 from governor import broker
 from governor.jail.supervisor import Zygote
 from logs import partitions
-from triggers import bells, lanes, outbox_sender, registry, rescue
+from tenants.errors import CodedError
+from triggers import bells, heartbeat, lanes, outbox_sender, registry, rescue
 from triggers.runner import Supervisor
+
+logger = logging.getLogger(__name__)
 
 SERVE_SECONDS = 5.0
 SEND_SECONDS = 5.0
@@ -41,6 +45,7 @@ def send_outbox(**_: Any) -> None:
 def wake(**_: Any) -> None:
     """Ring for lanes with work that nobody serves: their bell was lost, or a retry is due."""
     _ring_waiting()
+    _try_jail()
 
 
 @shared_task(name="triggers.tasks.rescue_lanes")
@@ -61,6 +66,18 @@ def ensure_partitions(**_: Any) -> None:
 def _ring_waiting() -> None:
     with connection.cursor() as cursor:
         bells.ring(lanes.with_work(cursor))
+
+
+def _try_jail() -> None:
+    """Have the jail ready before it is needed, and leave a sign of how it is."""
+    try:
+        zygote = _Process.supervisor().zygote
+        zygote.start()
+    except CodedError as error:
+        logger.warning("The jail does not start: %s", error)
+        heartbeat.sign("jail", "degraded")
+    else:
+        heartbeat.sign("jail", "ok" if zygote.is_strict or env().jail == "basic" else "degraded")
 
 
 class _Process:
