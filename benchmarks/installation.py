@@ -1,4 +1,4 @@
-"""A whole installation to be measured: durable PostgreSQL, Valkey, web, worker, beat, and tenants with their keys."""
+"""A whole installation to be measured: durable servers, web, worker, beat, and tenants with their keys."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
-"""How long one lead takes, from its signed webhook to its stored score, while 20 tenants send all kinds of events.
+"""How long a lead takes from its signed webhook to its stored score, while 20 tenants send all sorts of events.
 
     python -m benchmarks.latency [--rate N] [--seconds N] [--json]
 
 The clock of a lead starts when its webhook is due, also when the sender is late, and ends when PostgreSQL has
-committed its score. Of what is sent, 60 % are new leads, 20 % opportunities, 10 % changes of known contacts and
-10 % are deliveries once more.
+committed its score. Of what is sent, 60 % are new leads, 20 % opportunities, 10 % changes of known contacts
+and 10 % are deliveries once more.
 """
 
 from __future__ import annotations
@@ -44,7 +44,8 @@ def main() -> None:
     print(f"  p50 {told['p50_ms']:6.0f} ms   (under 300, aim 150)")
     print(f"  p95 {told['p95_ms']:6.0f} ms   (under 1000, aim 500)")
     print(
-        f"  p99 {told['p99_ms']:6.0f} ms   of {told['leads']} leads; answers p99 {told['answer_p99_ms']:.0f} ms"
+        f"  p99 {told['p99_ms']:6.0f} ms   of {told['leads']} leads;"
+        f" answers p99 {told['answer_p99_ms']:.0f} ms"
     )
     print(f"  CPU s: {told['cpu_seconds']}; {told['statuses']}")
 

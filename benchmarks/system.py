@@ -2,8 +2,8 @@
 
     python -m benchmarks.system [--leads N] [--rounds N] [--json]
 
-Once as HubSpot deliveries of 100 events, once as one GoHighLevel delivery a lead; one tenant, a web process, a
-worker with two children, durable commits. The time runs from the first byte sent to the commit of the last score.
+Once as HubSpot deliveries of 100 events, once as one GoHighLevel delivery a lead; a web process, a worker with
+two children, durable commits. The time runs from the first byte sent to the commit of the last score.
 """
 
 from __future__ import annotations
@@ -76,7 +76,8 @@ def _round(installation: Installation, tenant: Any, crm: str, leads: int) -> dic
     missing = [contact for contact in expected if contact not in stored]
     if missing or set(sent["statuses"]) != {"202"}:  # type: ignore[call-overload]  # a dictionary of counts
         raise SystemExit(
-            f"{len(missing)} of {leads} leads have no score: {sent} {installation.statuses()}\n{installation.logs()}"
+            f"{len(missing)} of {leads} leads have no score: {sent} {installation.statuses()}\n"
+            f"{installation.logs()}"
         )
     return {
         "seconds": max(stored[contact] for contact in expected) - begun,
