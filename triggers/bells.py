@@ -14,7 +14,7 @@ from celery import current_app
 from django.conf import settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
 logger = logging.getLogger(__name__)
 
@@ -28,8 +28,9 @@ TASK = "triggers.tasks.serve_lanes"
 class Ringer:
     """One thread rings for all. With Valkey away it tries again each second; the lanes keep the work."""
 
-    def __init__(self) -> None:
+    def __init__(self, send: Callable[[Sequence[int]], None] | None = None) -> None:
         self.failures = 0
+        self._send = send or _ring
         self._lanes: set[int] = set()
         self._wake = threading.Condition()
         self._is_stopping = False
@@ -56,7 +57,7 @@ class Ringer:
                 lanes, self._lanes = self._lanes, set()
             pause = BETWEEN_S
             try:
-                _ring(sorted(lanes))
+                self._send(sorted(lanes))
             except Exception as error:
                 # Whatever it is: the events are stored, and nobody waits for a bell.
                 self.failures += 1
@@ -90,10 +91,15 @@ def _ring(lane_ids: Sequence[int]) -> None:
             # At most one outstanding bell a lane, however many events come.
             pipeline.set(_key(lane_id), b"1", nx=True, px=OUTSTANDING_MS)
         is_ours = pipeline.execute()
-    for lane_id, was_set in zip(lane_ids, is_ours, strict=True):
-        if was_set:
+    ours = [lane_id for lane_id, was_set in zip(lane_ids, is_ours, strict=True) if was_set]
+    try:
+        for lane_id in ours:
             # By name: the web process has no use for the worker's modules.
             current_app.send_task(TASK, kwargs={"lane_id": lane_id}, retry=False)
+    except Exception:
+        # A bell that never left is not outstanding.
+        valkey.delete(*map(_key, ours))
+        raise
 
 
 def _key(lane_id: int) -> str:

@@ -12,7 +12,7 @@ from triggers import delivery_store
 from triggers.group_commit import Unavailable, committer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
@@ -24,6 +24,7 @@ RECOUNT_EVERY_S = 10.0
 RECOUNT_SOONEST_S = 1.0
 # No waiting event takes less: a table smaller than a lot of these holds no full lot, and need not be counted.
 SMALLEST_EVENT = 200
+MAX_TENANTS = 10_000  # remembered at once
 
 
 class RateExceeded(CodedError):
@@ -63,26 +64,33 @@ class Ceilings:
 class Lots:
     """How many events wait, by tenant: counted now and then in the background, never for a delivery."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, start: Callable[[Callable[[], None]], None] | None = None) -> None:
+        self._start = start or _in_background
         self._counted: dict[int, int] = {}
-        self._since: dict[int, int] = {}
+        self._came: dict[int, int] = {}  # since the last count began
+        self._coming: dict[int, int] = {}  # before a count that is under way
         self._limits: dict[int, int] = {}
         self._counted_at = -RECOUNT_EVERY_S
+        self._is_counting = False
         self._lock = threading.Lock()
 
     def take(self, tenant_id: int, events: int, *, lot: int, now: float) -> None:
-        """Let ``events`` in, as far as we know how many wait."""
+        """Let ``events`` in, as far as we know how many wait. Raises ``LotFull``."""
         with self._lock:
-            waiting = self._counted.get(tenant_id, 0) + self._since.get(tenant_id, 0)
+            came = self._came.get(tenant_id, 0)
+            waiting = self._counted.get(tenant_id, 0) + self._coming.get(tenant_id, 0) + came
             is_full = waiting >= lot
             if not is_full:
-                self._since[tenant_id] = self._since.get(tenant_id, 0) + events
+                self._came[tenant_id] = came + events
             self._limits[tenant_id] = lot
-            is_due = now - self._counted_at >= (RECOUNT_SOONEST_S if is_full else RECOUNT_EVERY_S)
+            pause = RECOUNT_SOONEST_S if is_full else RECOUNT_EVERY_S
+            is_due = not self._is_counting and now - self._counted_at >= pause
             if is_due:
-                self._counted_at = now
+                self._counted_at, self._is_counting = now, True
+                # Those who come while we count may be counted twice until the next time, never not at all.
+                self._coming, self._came = self._came, {}
         if is_due:
-            threading.Thread(target=self._recount, name="lots", daemon=True).start()
+            self._start(self._recount)
         if is_full:
             raise LotFull(
                 f"{waiting} events wait, as many as may. They run when what holds them ends.",
@@ -90,25 +98,26 @@ class Lots:
             )
 
     def _recount(self) -> None:
-        with self._lock:
-            since = dict(self._since)
-            limits = dict(self._limits)
+        counted = None
         try:
             size = committer().ask(_table_size)
-            near = [tenant_id for tenant_id, lot in limits.items() if lot * SMALLEST_EVENT <= size]
+            near = [
+                tenant_id for tenant_id, lot in self._limits.copy().items() if lot * SMALLEST_EVENT <= size
+            ]
             counted = _count(near) if near else {}
         except Unavailable:
-            return
+            logger.debug("The waiting events are counted later: the database is away")
         except Exception:
             logger.exception("The waiting events could not be counted")
-            return
         with self._lock:
-            self._counted = counted
-            # What came while we counted may be counted twice until the next time; better than not at all.
-            for tenant_id, events in since.items():
-                self._since[tenant_id] -= events
-            self._since = {tenant_id: events for tenant_id, events in self._since.items() if events}
-            if len(self._limits) > 10_000:
+            if counted is not None:
+                self._counted = counted
+            else:
+                for tenant_id, events in self._coming.items():
+                    self._came[tenant_id] = self._came.get(tenant_id, 0) + events
+            self._coming = {}
+            self._is_counting = False
+            if len(self._limits) > MAX_TENANTS:
                 self._limits = {}
 
 
@@ -117,6 +126,10 @@ def admit(hook: Hook, events: int) -> None:
     now = time.monotonic()
     ceilings.take(hook.tenant_id, events, rate=hook.rate, now=now)
     lots.take(hook.tenant_id, events, lot=hook.lot, now=now)
+
+
+def _in_background(recount: Callable[[], None]) -> None:
+    threading.Thread(target=recount, name="lots", daemon=True).start()
 
 
 def _table_size(cursor: Cursor) -> int:

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
-    from triggers.crm.adapter import Adapter
 
 logger = logging.getLogger(__name__)
 
@@ -114,28 +113,43 @@ def _select(cursor: Cursor, key: str) -> tuple[Any, ...] | None:
 
 def _hook(row: tuple[Any, ...], at: datetime) -> Hook | None:
     pk, code, tenant_id, crm, account_id, sealed, public_keys, settings = row
-    adapter: Adapter | None = ADAPTERS.get(crm)
-    if adapter is None:
-        return None
-    connection = Connection(id=pk, code=code, tenant_id=tenant_id, crm=crm, sealed_secrets=sealed)
+    connection = Connection(
+        id=pk,
+        code=code,
+        tenant_id=tenant_id,
+        crm=crm,
+        account_id=account_id,
+        sealed_secrets=sealed,
+        public_keys=public_keys,
+    )
+    return _made(connection, settings, at) if crm in ADAPTERS else None
+
+
+def hook_of(connection: Connection, *, at: datetime) -> Hook:
+    """The hook of a connection at hand, read anew."""
+    return _made(connection, connection.tenant.settings, at)
+
+
+def _made(connection: Connection, settings: Any, at: datetime) -> Hook:
     try:
         secrets = tuple(signing_secrets(connection, at=at))
     except CodedError:
         # Its deliveries are refused, and kept until the key ring is mended.
-        logger.exception("The secrets of connection %s cannot be opened", code)
+        logger.exception("The secrets of connection %s cannot be opened", connection.code)
         secrets = ()
-    if not secrets and crm == CRM.HUBSPOT and env().hubspot_client_secret:
+    public_keys = tuple(connection.public_keys)
+    if not secrets and connection.crm == CRM.HUBSPOT and env().hubspot_client_secret:
         secrets = (env().hubspot_client_secret,)
-    if not public_keys and crm == CRM.GOHIGHLEVEL:
+    if not public_keys and connection.crm == CRM.GOHIGHLEVEL:
         public_keys = env().gohighlevel_public_keys
     return Hook(
-        connection_id=pk,
-        tenant_id=tenant_id,
-        crm=crm,
-        adapter=adapter,
-        account_id=account_id,
+        connection_id=connection.pk,
+        tenant_id=connection.tenant_id,
+        crm=connection.crm,
+        adapter=ADAPTERS[connection.crm],
+        account_id=connection.account_id,
         secrets=secrets,
-        public_keys=tuple(public_keys),
+        public_keys=public_keys,
         rate=_setting(settings, "ingest_rate", DEFAULT_RATE),
         lot=_setting(settings, "ingest_lot", DEFAULT_LOT),
     )

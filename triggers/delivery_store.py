@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime  # noqa: TC003  # msgspec reads the annotations
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import UUID  # noqa: TC003
 
 import msgspec
@@ -11,10 +12,12 @@ import psycopg2
 from django.db import connections
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from psycopg2.extensions import connection as Connection  # noqa: N812
     from psycopg2.extensions import cursor as Cursor  # noqa: N812
+
+logger = logging.getLogger(__name__)
 
 # A flush that takes longer is given up: the CRM sends again, and waiting threads are all the web has.
 STATEMENT_TIMEOUT_MS = 5_000
@@ -161,13 +164,36 @@ def touch(cursor: Cursor, seen: dict[int, datetime]) -> None:
     )
 
 
-def is_broken(connection: Any, error: Exception) -> bool:
-    """Whether ``error`` speaks of the server or the connection, not of the rows that were sent."""
-    if connection is None or connection.closed or isinstance(error, psycopg2.InterfaceError):
-        return True
-    state = getattr(error, "pgcode", None)
-    if state is None:
-        return isinstance(error, psycopg2.OperationalError)
-    # 08 connection, 53 no resources, 57 operator's doing, 58 system, 25 read-only after a failover, 26 a lost
-    # prepared statement, 28 log-in.
-    return state[:2] in {"08", "53", "57", "58", "25", "26", "28"}
+class Line:
+    """A connection that may break: opened when it is asked for, and dropped by whoever finds it broken."""
+
+    def __init__(self, connect: Callable[[], Connection]) -> None:
+        self._connect = connect
+        self._connection: Connection | None = None
+        self._cursor: Cursor | None = None
+
+    def cursor(self) -> Cursor:
+        if self._cursor is None or self._connection is None or self._connection.closed:
+            self.drop()
+            self._connection = self._connect()
+            self._cursor = self._connection.cursor()
+        return self._cursor
+
+    def drop(self) -> None:
+        connection, self._connection, self._cursor = self._connection, None, None
+        if connection is not None:
+            try:
+                connection.close()
+            except psycopg2.Error as error:
+                logger.debug("A broken connection did not close cleanly: %s", error)
+
+    def is_broken(self, error: Exception) -> bool:
+        """Whether ``error`` speaks of the server or the connection, not of the rows that were sent."""
+        if self._connection is None or self._connection.closed or isinstance(error, psycopg2.InterfaceError):
+            return True
+        state = getattr(error, "pgcode", None)
+        if state is None:
+            return isinstance(error, psycopg2.OperationalError)
+        # 08 connection, 53 no resources, 57 the operator's doing, 58 system, 25 read-only after a failover,
+        # 26 a lost prepared statement, 28 log-in.
+        return state[:2] in {"08", "53", "57", "58", "25", "26", "28"}

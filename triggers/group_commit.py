@@ -71,12 +71,9 @@ class GroupCommit:
         connect: Callable[[], Connection] = delivery_store.connect,
         ring: Callable[[Iterable[int]], None] = bells.ring,
     ) -> None:
-        self._connect = connect
+        self._line = delivery_store.Line(connect)
         self._ring = ring
         self._queue: SimpleQueue[_Entry | None] = SimpleQueue()
-        self._waiting = 0
-        self._connection: Connection | None = None
-        self._cursor: Cursor | None = None
         self._seen: dict[int, datetime] = {}
         self._touched_at = time.monotonic()
         self.is_down = False
@@ -122,7 +119,7 @@ class GroupCommit:
                 logger.exception("Group commit stumbled; its requests were refused")
         for entry in self._drain():
             entry.finish(error=Unavailable())
-        self._drop()
+        self._line.drop()
 
     def _take(self) -> list[_Entry]:
         """Everything that waits, at least one entry, up to a statement's worth of rows."""
@@ -153,10 +150,10 @@ class GroupCommit:
             try:
                 self._attempt(entries)
             except Exception as error:
-                is_broken = delivery_store.is_broken(self._connection, error)
+                is_broken = self._line.is_broken(error)
                 if not is_broken:
                     logger.exception("Group commit failed")
-                self._drop()
+                self._line.drop()
                 entries = [entry for entry in entries if not entry.is_done]
                 if is_last_try or not is_broken:
                     for entry in entries:
@@ -168,7 +165,7 @@ class GroupCommit:
                 return
 
     def _attempt(self, entries: Sequence[_Entry]) -> None:
-        cursor = self._open()
+        cursor = self._line.cursor()
         for entry in entries:
             if entry.ask is not None:
                 self._answer(cursor, entry)
@@ -178,7 +175,7 @@ class GroupCommit:
         try:
             lanes = self._store(cursor, waiting)
         except (psycopg2.Error, Unavailable) as error:
-            if delivery_store.is_broken(self._connection, error):
+            if self._line.is_broken(error):
                 raise
             lanes = self._store_apart(cursor, waiting)
         self._ring(lanes)
@@ -188,7 +185,7 @@ class GroupCommit:
         try:
             result = entry.ask(cursor)
         except Exception as error:
-            if delivery_store.is_broken(self._connection, error):
+            if self._line.is_broken(error):
                 raise
             entry.finish(error=error)
         else:
@@ -226,7 +223,7 @@ class GroupCommit:
                 try:
                     lanes |= self._store(cursor, [single])
                 except (psycopg2.Error, Unavailable) as error:
-                    if delivery_store.is_broken(self._connection, error):
+                    if self._line.is_broken(error):
                         raise
                     logger.warning(
                         "An event could not be stored: %s", getattr(error, "pgcode", None) or error
@@ -238,21 +235,6 @@ class GroupCommit:
             else:
                 entry.finish(error=Unavailable())
         return lanes
-
-    def _open(self) -> Cursor:
-        if self._cursor is None or self._connection is None or self._connection.closed:
-            self._drop()
-            self._connection = self._connect()
-            self._cursor = self._connection.cursor()
-        return self._cursor
-
-    def _drop(self) -> None:
-        connection, self._connection, self._cursor = self._connection, None, None
-        if connection is not None:
-            try:
-                connection.close()
-            except psycopg2.Error:
-                logger.debug("A broken connection did not close cleanly")
 
     def _recover(self) -> None:
         """Refuse at once whoever comes, and try again with growing pauses until the database is back."""
@@ -269,7 +251,7 @@ class GroupCommit:
                     entry.finish(error=Unavailable())
                 continue
             try:
-                self._open()
+                self._line.cursor()
             except Exception as error:
                 logger.debug("Still away: %s", error)
                 pause = min(pause * 2, LONGEST_PAUSE_S)
@@ -287,7 +269,7 @@ class GroupCommit:
         self._touched_at = now
         seen, self._seen = self._seen, {}
         try:
-            delivery_store.touch(self._open(), seen)
+            delivery_store.touch(self._line.cursor(), seen)
         except psycopg2.Error:
             logger.warning("The time of the last events could not be noted")
 

@@ -8,8 +8,8 @@ import msgspec
 
 from tenants.errors import CodedError
 from tenants.ids import new_code
-from tenants.secrets import seal
-from triggers import delivery_admission, delivery_refused, strict_json
+from tenants.secrets import seal, unseal
+from triggers import delivery_admission, delivery_connections, delivery_refused, strict_json
 from triggers.crm.adapter import ACCOUNT_MISSING, NOT_AN_EVENT, RECORD_MISSING, BadSignature
 from triggers.delivery_store import Row
 from triggers.group_commit import committer
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from triggers.crm import Found
     from triggers.delivery_connections import Hook
+    from triggers.models import RefusedDelivery
 
 MAX_BODY = 1024 * 1024
 
@@ -62,27 +63,44 @@ def receive(
     ``RateExceeded``, ``LotFull`` or ``Unavailable``; then no event of it is stored.
     """
     try:
-        hook.adapter.verify(
-            body=body,
-            headers=headers,
-            method=method,
-            uris=uris,
-            secrets=hook.secrets,
-            public_keys=hook.public_keys,
-            at=at,
-        )
-        document = strict_json.parse(body)
-        events: list[Found] = hook.adapter.find(document, body, headers=headers, at=at)
-        problems = [_problem(hook, event) for event in events]
+        events = read(hook=hook, body=body, headers=headers, method=method, uris=uris, at=at)
     except (BadSignature, WrongAccount) as error:
         delivery_refused.keep(hook=hook, body=body, headers=headers, uris=uris, error=error, at=at)
         raise
     delivery_admission.admit(hook, len(events))
+    return store(hook=hook, events=events, at=at)
 
+
+def read(
+    *,
+    hook: Hook,
+    body: bytes,
+    headers: Mapping[str, str],
+    method: str,
+    uris: Sequence[str],
+    at: datetime,
+) -> list[tuple[Found, str]]:
+    """The events of a delivery, each with its problem ("" when it has none). Raises as ``receive`` does."""
+    hook.adapter.verify(
+        body=body,
+        headers=headers,
+        method=method,
+        uris=uris,
+        secrets=hook.secrets,
+        public_keys=hook.public_keys,
+        at=at,
+    )
+    document = strict_json.parse(body)
+    events: list[Found] = hook.adapter.find(document, body, headers=headers, at=at)
+    return [(event, _problem(hook, event)) for event in events]
+
+
+def store(*, hook: Hook, events: Sequence[tuple[Found, str]], at: datetime) -> Receipt:
+    """Store events that were read from one delivery. Raises ``Unavailable``."""
     delivery = new_code()
     rows = [
         _row(hook, event, problem, delivery=delivery, position=position, at=at)
-        for position, (event, problem) in enumerate(zip(events, problems, strict=True))
+        for position, (event, problem) in enumerate(events)
     ]
     stored = committer().store(rows)
 
@@ -93,6 +111,25 @@ def receive(
         duplicates=len(stored) - accepted,
         event_ids=[str(code) for code, _ in stored],
     )
+
+
+def verify_again(refused: RefusedDelivery) -> Receipt:
+    """Try a refused delivery with the connection as it is now, at the time it came; taken, it is stored.
+
+    Raises ``BadSignature`` or ``WrongAccount`` when it still does not hold, and as ``receive`` does.
+    """
+    hook = delivery_connections.hook_of(refused.connection, at=refused.received_at)
+    headers = dict(refused.headers)
+    uris = headers.pop(":uris", [])
+    body = unseal(refused.body, context=f"refused:{refused.tenant_id}:{refused.code}")
+    at = refused.received_at
+    receipt = store(
+        hook=hook,
+        events=read(hook=hook, body=body, headers=headers, method="POST", uris=uris, at=at),
+        at=at,
+    )
+    refused.delete()
+    return receipt
 
 
 def _problem(hook: Hook, event: Found) -> str:
