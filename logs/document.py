@@ -6,10 +6,11 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from logs.explain import explain
+from logs.summary import summary
 from logs.vocabulary import LIMITS, RED_FROM, meters, status_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
     from logs.models import Trace
@@ -58,7 +59,7 @@ def trace_document(
         "error": trace.error if trace else None,
         "usage": usage,
         "meters": meters(usage),
-        "spans": _spans(trace.spans if trace else [], execution.wall_ms),
+        "spans": _spans(trace.spans if trace else [], trace.effects if trace else []),
         "entries": trace.entries if trace else [],
         "effects": trace.effects if trace else [],
         "judgments": trace.judgments if trace else [],
@@ -117,27 +118,34 @@ def _outcomes(by_record: Mapping[str, Any], record_ids: Iterable[str]) -> list[d
     return rows
 
 
-def _spans(spans: Iterable[Mapping[str, Any]], wall_ms: int | None) -> list[dict[str, Any]]:
-    """Spans with their place on the waterfall, in percent of the whole."""
+def _spans(spans: Sequence[Mapping[str, Any]], effects: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Spans with their place on the waterfall, in percent of the whole, and what a request was about."""
     rows: list[dict[str, Any]] = []
-    total = max(
-        [float(wall_ms or 0), 0.001, *(float(s.get("at_ms") or 0) + float(s.get("ms") or 0) for s in spans)]
-    )
+    real = [span for span in spans if "cut" not in span]
+    begin = min((_number(span, "at_ms") for span in real), default=0.0)
+    total = max([0.001, *(_number(span, "at_ms") - begin + _number(span, "ms") for span in real)])
+    asked = {
+        name: iter([e for e in effects if e.get("op") == name]) for name in {e.get("op") for e in effects}
+    }
     for span in spans:
         if "cut" in span:
             rows.append({"cut": span["cut"], "message": span["message"], "depth": 1})
             continue
-        at_ms, length = float(span.get("at_ms") or 0), float(span.get("ms") or 0)
+        at_ms, length = _number(span, "at_ms") - begin, _number(span, "ms")
         parent = span.get("parent")
         parents_depth = rows[parent]["depth"] if isinstance(parent, int) and 0 <= parent < len(rows) else -1
+        name = str(span.get("name", ""))
+        # A request has one span and one effect, told in the same order.
+        effect = next(asked.get(name, iter(())), None)
         rows.append(
             {
-                "name": span.get("name", ""),
+                "name": name,
                 "kind": span.get("kind", "phase"),
-                "at_ms": at_ms,
+                "at_ms": round(at_ms, 3),
                 "ms": length,
                 "ok": span.get("ok", True),
                 "note": span.get("note", ""),
+                "what": summary(effect.get("args"), longest=90) if effect else "",
                 "parent": parent,
                 "depth": parents_depth + 1,
                 "left": round(min(at_ms / total, 1) * 100, 2),
@@ -145,6 +153,11 @@ def _spans(spans: Iterable[Mapping[str, Any]], wall_ms: int | None) -> list[dict
             }
         )
     return rows
+
+
+def _number(span: Mapping[str, Any], name: str) -> float:
+    value = span.get(name)
+    return float(value) if isinstance(value, int | float) else 0.0
 
 
 def _brief(execution: Any) -> dict[str, Any]:

@@ -61,11 +61,22 @@ def _bisected(document: Mapping[str, Any]) -> str:
 
 
 def _partial(document: Mapping[str, Any]) -> str:
-    reasons = _common_reason(document, "failed")
-    return (
-        f"{document['failed']:,} of {plural(document['size'], 'record')} failed{reasons};"
-        f" the other {document['ok'] + document['skipped']:,} are committed."
+    counts = document["counts"]
+    parts = []
+    if aside := counts.get("quarantined", 0):
+        verb = "does not fit and was set aside" if aside == 1 else "do not fit and were set aside"
+        parts.append((aside, verb + _common_reason(document, "quarantined")))
+    if failed := counts.get("failed", 0 if aside else document["failed"]):
+        parts.append((failed, "failed" + _common_reason(document, "failed")))
+    size = plural(document["size"], "record")
+    told = " and ".join(
+        f"{count:,} of {size} {said}" if place == 0 else f"{count:,} {said}"
+        for place, (count, said) in enumerate(parts)
     )
+    rest = document["ok"] + document["skipped"]
+    if not rest:
+        return f"{told}."
+    return f"{told}; {f'the other {rest:,} are' if rest > 1 else 'the other one is'} committed."
 
 
 def _cancelled(document: Mapping[str, Any]) -> str:
@@ -87,7 +98,7 @@ def _finished(document: Mapping[str, Any]) -> str:
         count = document["counts"].get(status)
         if count:
             parts.append(f"; {count:,} {verb}{_common_reason(document, status)}")
-    sentence = "".join(parts) + "."
+    sentence = "".join(parts) + "." + _made(document)
     if document["with_errors"]:
         said: Mapping[str, Any] = next((e for e in document["entries"] if e.get("level") == "error"), {})
         sentence += (
@@ -104,12 +115,33 @@ def _how_many_succeeded(ok: int, size: int) -> str:
 
 def _common_reason(document: Mapping[str, Any], status: str) -> str:
     """The reason most records of this status share, in brackets."""
-    reasons = Counter(o["reason"] for o in document["outcomes"] if o["status"] == status and o["reason"])
+    told = (_reason(outcome) for outcome in document["outcomes"] if outcome["status"] == status)
+    reasons = Counter(reason for reason in told if reason)
     if not reasons:
         return ""
     reason, count = reasons.most_common(1)[0]
     others = sum(reasons.values()) - count
     return f" ({_short(reason)}{f', and {others:,} more' if others else ''})"
+
+
+def _reason(outcome: Mapping[str, Any]) -> str:
+    """What a person can act on: the field and what is wrong with it, or else the reason."""
+    detail = outcome["detail"]
+    if isinstance(detail, list) and detail and isinstance(detail[0], dict) and "field" in detail[0]:
+        return f"{detail[0]['field']}: {detail[0].get('reason', '')}"
+    return str(outcome["reason"])
+
+
+def _made(document: Mapping[str, Any]) -> str:
+    """The task a script made for a person, which is what the reader came for."""
+    titles = [
+        str(effect["args"].get("title"))
+        for effect in document["effects"]
+        if effect.get("op") == "task.create" and effect.get("state") == "done" and effect.get("args")
+    ]
+    if not titles:
+        return ""
+    return f" Task: {_short(titles[0])}{f', and {len(titles) - 1:,} more' if len(titles) > 1 else ''}."
 
 
 def _short(text: object) -> str:

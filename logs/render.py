@@ -11,6 +11,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from logs.summary import summary
 from logs.vocabulary import STYLES, duration, fold, plural, word
 
 if TYPE_CHECKING:
@@ -18,23 +19,20 @@ if TYPE_CHECKING:
 
     from rich.console import Console, RenderableType
 
-BAR = 32  # characters of a waterfall or limit bar
+LONGEST_BAR = 32  # characters of a waterfall or limit bar; a narrow terminal gets shorter ones
 MOST_ROWS = 15  # of spans and effects, unless all are wanted
 MOST_OUTCOMES = 12
 MOST_EVENTS = 5
-# jsonb keeps no order, people do.
-_ARGUMENT_ORDER = {
-    name: place for place, name in enumerate(("object", "title", "source", "ids", "rows", "where"))
-}
 
 
 def render_trace(document: Mapping[str, Any], console: Console, *, is_full: bool = False) -> None:
     """Print the document. Long runs of spans, effects and records keep head and tail unless ``is_full``."""
     most = 10_000 if is_full else MOST_ROWS
+    bar = max(8, min(LONGEST_BAR, console.width - 66))
     console.print(_header(document))
     sections: list[tuple[str, RenderableType | None]] = [
-        ("What took how long", _waterfall(_folded(document["spans"], most))),
-        ("Limits", _meters(document["meters"])),
+        ("What took how long", _waterfall(_folded(document["spans"], most), bar)),
+        ("Limits", _meters(document["meters"], bar)),
         ("Records", _outcomes(document, most=10_000 if is_full else MOST_OUTCOMES)),
         ("Effects", _effects(_folded(document["effects"], most))),
         ("Log", _entries(document["entries"])),
@@ -97,11 +95,17 @@ def _header(document: Mapping[str, Any]) -> RenderableType:
     )
 
 
-def _grid(*justify: str) -> Table:
+def _grid(*columns: str) -> Table:
+    """A table without lines; a column is left, right, or b: a bar, which never wraps."""
     table = Table.grid(padding=(0, 2))
-    for side in justify:
-        table.add_column(justify="right" if side == "r" else "left", overflow="fold")
+    for kind in columns:
+        table.add_column(justify="right" if kind == "r" else "left", overflow="fold", no_wrap=kind in "br")
     return table
+
+
+def _span_name(span: Mapping[str, Any]) -> str:
+    """A call's name is where it went; ``http`` alone says nothing."""
+    return str(span["what"] if span["name"] == "http" and span["what"] else span["name"])
 
 
 def _folded(rows: list[dict[str, Any]], most: int) -> list[dict[str, Any]]:
@@ -109,30 +113,30 @@ def _folded(rows: list[dict[str, Any]], most: int) -> list[dict[str, Any]]:
     return [*head, {"cut": left_out, "message": f"{left_out} more like these"}, *tail] if left_out else head
 
 
-def _waterfall(spans: Iterable[Mapping[str, Any]]) -> Table | None:
-    table = _grid("l", "l", "r", "l")
+def _waterfall(spans: Iterable[Mapping[str, Any]], width: int) -> Table | None:
+    table = _grid("l", "b", "r", "l")
     for span in spans:
         if "cut" in span:
             table.add_row(Text(f"… {span['message']}", style="yellow"), "", "", "")
             continue
-        start = min(round(span["left"] * BAR / 100), BAR - 1)
-        length = max(1, min(round(span["width"] * BAR / 100), BAR - start))
+        start = min(round(span["left"] * width / 100), width - 1)
+        length = max(1, min(round(span["width"] * width / 100), width - start))
         style = "red" if not span["ok"] else "cyan" if span["kind"] in {"callout", "ai"} else "green"
         bar = Text.assemble(
-            ("·" * start, "dim"), ("━" * length, style), ("·" * (BAR - start - length), "dim")
+            ("·" * start, "dim"), ("━" * length, style), ("·" * (width - start - length), "dim")
         )
         table.add_row(
-            "  " * span["depth"] + escape(str(span["name"])), bar, duration(span["ms"]), _dim(span["note"])
+            "  " * span["depth"] + escape(_span_name(span)), bar, duration(span["ms"]), _dim(span["note"])
         )
     return table if table.row_count else None
 
 
-def _meters(meters: Iterable[Mapping[str, Any]]) -> Table | None:
-    table = _grid("l", "l", "r", "l")
+def _meters(meters: Iterable[Mapping[str, Any]], width: int) -> Table | None:
+    table = _grid("l", "b", "r", "l")
     for row in meters:
         style = STYLES[row["tone"]]
-        full = min(BAR, round(row["percent"] * BAR / 100)) or (1 if row["used"] else 0)
-        bar = Text.assemble(("━" * full, style), ("─" * (BAR - full), "dim"))
+        full = min(width, round(row["percent"] * width / 100)) or (1 if row["used"] else 0)
+        bar = Text.assemble(("━" * full, style), ("─" * (width - full), "dim"))
         mark = {"bad": "✕ reached", "warn": "▲ close"}.get(row["tone"], "")
         table.add_row(row["label"], bar, f"{row['used_text']} / {row['max_text']}", Text(mark, style=style))
     return table if table.row_count else None
@@ -201,28 +205,6 @@ def _origins(document: Mapping[str, Any]) -> Table | None:
         for other in document[name]:
             table.add_row(_dim(name), status_text(other["word"]), _dim(other["id"]))
     return table if table.row_count else None
-
-
-def summary(value: Any, *, longest: int = 110) -> str:
-    """Arguments or data on one line: ``object=Contact · ids=3``."""
-    if isinstance(value, dict):
-        value = dict(value)
-        call = f"{value.pop('method', '')} {value.pop('url')}".strip() if value.get("url") else ""
-        names = sorted(value, key=lambda name: _ARGUMENT_ORDER.get(name, len(_ARGUMENT_ORDER)))
-        parts = [f"{name}={_short(value[name])}" for name in names if value[name] not in (None, "", [], {})]
-        text = " · ".join([call, *parts] if call else parts)
-    else:
-        text = "" if value is None else _short(value)
-    return text if len(text) <= longest else text[: longest - 1] + "…"
-
-
-def _short(value: Any) -> str:
-    if isinstance(value, list):
-        return plural(len(value), "item") if len(value) > 3 else ", ".join(_short(item) for item in value)
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{name}: {_short(item)}" for name, item in list(value.items())[:4]) + "}"
-    text = str(value)
-    return text if len(text) <= 80 else text[:79] + "…"
 
 
 def _dim(text: object) -> Text:

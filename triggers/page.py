@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.utils.dateparse import parse_datetime
 
-from logs.render import summary
+from logs.summary import summary
 from logs.vocabulary import ROUTINE_LEVELS, duration, fold, word
 from triggers import history
 from triggers.choices import FINISHED, LIVE_EVENT_STATUSES, EventStatus, Skip
@@ -38,7 +38,8 @@ def execution_page(execution: Execution) -> dict[str, Any]:
         "spans": [_span(span) for span in head],
         "spans_folded": [_span(span) for span in document["spans"][len(head) : len(head) + left_out]],
         "spans_after": [_span(span) for span in tail],
-        "meters": document["meters"],
+        "meters": [row for row in document["meters"] if row["used"] or row["is_cause"]],
+        "unused": [row for row in document["meters"] if not row["used"] and not row["is_cause"]],
         "counts": [{"word": word(status), "count": count} for status, count in document["counts"].items()],
         "outcomes": [_outcome(row) for row in document["outcomes"][:MOST_RECORDS]],
         "outcomes_folded": [_outcome(row) for row in document["outcomes"][MOST_RECORDS:]],
@@ -125,11 +126,16 @@ def _span(span: Mapping[str, Any]) -> dict[str, Any]:
     if "cut" in span:
         return dict(span)
     tone = "bad" if not span["ok"] else "busy" if span["kind"] in {"callout", "ai"} else "good"
-    return {**span, "took": duration(span["ms"]), "tone": tone, "indent": min(span["depth"], 4)}
+    name = span["what"] if span["name"] == "http" and span["what"] else span["name"]
+    return {**span, "name": name, "took": duration(span["ms"]), "tone": tone, "indent": min(span["depth"], 4)}
 
 
 def _outcome(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {**row, "word": word(row["status"]), "detail": _pretty(row["detail"]) if row["detail"] else ""}
+    detail = row["detail"]
+    fields = detail if isinstance(detail, list) and all(isinstance(part, dict) for part in detail) else []
+    fields = [part for part in fields if "field" in part]
+    shown = _pretty(detail) if detail and not fields else ""
+    return {**row, "word": word(row["status"]), "detail": shown, "fields": fields}
 
 
 def _entry(entry: Mapping[str, Any]) -> dict[str, Any]:

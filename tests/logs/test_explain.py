@@ -100,3 +100,23 @@ class TestSentence:
         )
 
         assert said == "1 of 3 records succeeded in 412 ms; 2 quarantined (email: missing)."
+
+    def test_names_the_field_that_did_not_fit(self, acme):
+        misfit = [{"field": "total", "reason": "not a number"}]
+        outcomes = {"a": ["ok", ""], "b": ["quarantined", "It does not fit.", misfit], "c": ["ok", ""]}
+
+        records = [{"id": key} for key in outcomes]
+        said = sentence(acme, records=records, status="partial", ok=2, failed=1, trace={"outcomes": outcomes})
+
+        assert said == (
+            "1 of 3 records does not fit and was set aside (total: not a number); the other 2 are committed."
+        )
+
+    def test_names_the_task_it_made(self, acme):
+        task = {"op": "task.create", "state": "done", "args": {"title": "URGENT: Hot lead scored 90/100"}}
+
+        said = sentence(acme, usage={}, trace={"effects": [task, task]})
+
+        assert said == (
+            "All 3 records succeeded in 412 ms. Task: URGENT: Hot lead scored 90/100, and 1 more."
+        )

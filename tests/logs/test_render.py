@@ -8,7 +8,8 @@ import pytest
 from rich.console import Console
 
 from logs.document import trace_document
-from logs.render import line_of, render_trace, summary
+from logs.render import line_of, render_trace
+from logs.summary import summary
 from logs.vocabulary import duration, fold, meters, quantity, word
 from tenants.scope import every_tenant
 from tests.rows import make_execution

@@ -179,7 +179,7 @@ class TestExecution:
 
         assert document["id"] == str(execution.code)
         assert document["tenant"] == "acme"
-        assert document["sentence"] == "1 of 2 records failed (no e-mail); the other 1 are committed."
+        assert document["sentence"] == "1 of 2 records failed (no e-mail); the other one is committed."
         assert [row["record_id"] for row in document["outcomes"]] == ["b", "a"]
         assert "spans" not in document
 

@@ -1,0 +1,41 @@
+"""Arguments, answers and data on one line."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from logs.vocabulary import plural
+
+# jsonb keeps no order, people do.
+_ARGUMENT_ORDER = {
+    name: place for place, name in enumerate(("id", "object", "title", "source", "ids", "rows", "where"))
+}
+
+
+def summary(value: Any, *, longest: int = 110) -> str:
+    """Arguments or data on one line: ``object=Contact · ids=3``."""
+    if isinstance(value, dict):
+        value = dict(value)
+        call = f"{value.pop('method', '')} {value.pop('url')}".strip() if value.get("url") else ""
+        parts = [
+            f"{name}={_short(value[name])}"
+            for name in _in_order(value)
+            if value[name] not in (None, "", [], {})
+        ]
+        text = " · ".join([call, *parts] if call else parts)
+    else:
+        text = "" if value is None else _short(value)
+    return text if len(text) <= longest else text[: longest - 1] + "…"
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, list):
+        return plural(len(value), "item") if len(value) > 3 else ", ".join(_short(item) for item in value)
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{name}: {_short(value[name])}" for name in _in_order(value)[:4]) + "}"
+    text = {True: "true", False: "false"}.get(value, str(value)) if isinstance(value, bool) else str(value)
+    return text if len(text) <= 80 else text[:79] + "…"
+
+
+def _in_order(value: dict[str, Any]) -> list[str]:
+    return sorted(value, key=lambda name: _ARGUMENT_ORDER.get(name, len(_ARGUMENT_ORDER)))
