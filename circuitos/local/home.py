@@ -17,11 +17,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, MutableMapping
 
 SOCKET_ADDRESS_LIMIT = 107  # bytes, the kernel's
 LONGEST_SOCKET_NAME = "/.s.PGSQL.5432.lock"
 PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-")
+# What a command needs to work on a running installation.
+ANNOUNCED = (
+    "DATABASE_URL",
+    "REDIS_URL",
+    "SECRET_KEY",
+    "FIELD_ENCRYPTION_KEYS",
+    "DEBUG",
+    "PORT",
+    "CIRCUITOS_SCRIPTS",
+    "EGRESS_ALLOW",
+)
 # How long an earlier run that was killed may take to see its children off.
 TIDY_SECONDS = 20.0
 
@@ -135,6 +146,33 @@ def write_private(path: Path, text: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     draft.replace(path)
+
+
+def announce(home: Path, environ: Mapping[str, str]) -> None:
+    """Tell other commands on this machine how the running servers are reached and with which keys."""
+    told = {name: environ[name] for name in ANNOUNCED if environ.get(name)}
+    write_private(home / "environ.json", json.dumps(told, indent=2) + "\n")
+
+
+def retract(home: Path) -> None:
+    """Take the announcement back when the servers stop."""
+    (home / "environ.json").unlink(missing_ok=True)
+
+
+def adopt(environ: MutableMapping[str, str], home: Path) -> bool:
+    """Use what a run of `up` on ``home`` announced, unless ``DATABASE_URL`` says where to go."""
+    if environ.get("DATABASE_URL"):
+        return False
+    try:
+        holder = (home / "up.lock").read_text()
+        told = json.loads((home / "environ.json").read_text())
+    except (OSError, ValueError):
+        return False
+    if not holder.isdigit() or not _is_alive(int(holder)):
+        return False
+    for name, value in told.items():
+        environ.setdefault(name, value)
+    return True
 
 
 def socket_folder(home: Path, *, part: str) -> Path:

@@ -67,6 +67,7 @@ def main(arguments: Sequence[str]) -> int:
         code = 1
     finally:
         if up is not None:
+            homes.retract(home)
             up.supervisor.stop(programs.ORDER)
         lock.release()
     if code == 0:
@@ -108,6 +109,7 @@ class Up:
         say(f"CircuitOS starts on {self.home}")
         self._start_servers()
         self._prepare()
+        homes.announce(self.home, self.environ)
         self.supervisor.start(programs.web(self.environ, host=HOST, port=self.port))
         self._wait("web", self.answers)
         self.is_first = self.has_demo and not self.story.is_told()

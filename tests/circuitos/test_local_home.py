@@ -91,3 +91,28 @@ def test_a_home_that_cannot_be_made_is_told(tmp_path):
 
     with pytest.raises(LocalError, match="cannot be used"):
         homes.prepare(tmp_path / "file" / "home")
+
+
+class TestAnnouncement:
+    ENVIRON = {"DATABASE_URL": "postgres://a", "SECRET_KEY": "s", "PATH": "/bin"}
+
+    def test_other_commands_find_the_servers_of_a_run(self, tmp_path):
+        (tmp_path / "up.lock").write_text(str(os.getpid()))
+        homes.announce(tmp_path, self.ENVIRON)
+        environ = {"SECRET_KEY": "my own"}
+
+        assert homes.adopt(environ, tmp_path)
+
+        assert environ == {"DATABASE_URL": "postgres://a", "SECRET_KEY": "my own"}
+        assert (tmp_path / "environ.json").stat().st_mode & 0o077 == 0
+
+    def test_a_run_that_was_killed_or_another_database_is_not_taken(self, tmp_path):
+        homes.announce(tmp_path, self.ENVIRON)
+        (tmp_path / "up.lock").write_text(str(2**22 + 1))
+        assert not homes.adopt({}, tmp_path)
+
+        (tmp_path / "up.lock").write_text(str(os.getpid()))
+        assert not homes.adopt({"DATABASE_URL": "postgres://b"}, tmp_path)
+
+        homes.retract(tmp_path)
+        assert not homes.adopt({}, tmp_path)

@@ -1,0 +1,71 @@
+"""`doctor`: every part is looked at, and each fault says what to do."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from django.core.management import call_command
+
+from circuitos.env import env, read
+from circuitos.local import doctor
+
+pytestmark = pytest.mark.django_db
+
+
+def findings(**change: str) -> dict[str, doctor.Finding]:
+    found = {"DATABASE_URL": env().database_url, "REDIS_URL": env().redis_url, "DEBUG": "1", **change}
+    return {finding.part: finding for finding in doctor.examine(read(found))}
+
+
+class TestExamine:
+    def test_sees_what_is_well(self, valkey):
+        seen = findings()
+
+        for part in ("python", "database", "migrations", "redis", "jail", "scripts"):
+            assert seen[part].state in {"ok", "warning"}, seen[part]
+        assert seen["database"].seen.startswith("PostgreSQL")
+
+    def test_every_fault_says_what_to_do(self, valkey):
+        for finding in findings(PORT="1").values():
+            assert finding.state == "ok" or finding.do
+
+    def test_processes_that_do_not_run_are_missed(self, valkey):
+        seen = findings(PORT="1")
+
+        assert {seen[part].state for part in ("web", "worker", "beat")} == {"warning"}
+        assert "nothing listens on port 1" in seen["web"].seen
+
+    def test_a_worker_is_known_by_its_sign(self, valkey):
+        valkey.set("circuitos:heartbeat:worker", "ok")
+
+        assert findings()["worker"].state == "ok"
+
+    def test_something_else_on_the_port_is_not_taken_for_us(self, valkey, httpserver):
+        httpserver.expect_request("/healthz").respond_with_data("hello")
+
+        web = findings(PORT=str(httpserver.port))["web"]
+
+        assert (web.state, web.seen) == ("broken", f"something else listens on port {httpserver.port}")
+
+    def test_well_known_keys_are_broken_in_production_alone(self, valkey):
+        assert findings()["secrets"].state == "warning"
+        assert findings(DEBUG="0")["secrets"].state == "broken"
+
+
+class TestCommand:
+    def test_tells_machines_and_ends_with_a_code(self, valkey, capsys, monkeypatch):
+        monkeypatch.setattr("circuitos.management.commands.doctor.env", lambda: read({"SECRET_KEY": "x"}))
+
+        with pytest.raises(SystemExit):
+            call_command("doctor", is_json=True)
+
+        parts = {finding["part"]: finding["state"] for finding in json.loads(capsys.readouterr().out)}
+        assert parts["secrets"] == "broken"
+
+    def test_shows_people_a_table(self, valkey, capsys, monkeypatch):
+        monkeypatch.setattr("circuitos.management.commands.doctor.env", lambda: read({"DEBUG": "1"}))
+
+        call_command("doctor")
+
+        assert "What to do" in capsys.readouterr().out
