@@ -52,8 +52,8 @@ def wake(**_: Any) -> None:
 def rescue_lanes(**_: Any) -> None:
     """Take the lanes of dead workers back, and open those whose parking ended."""
     with connection.cursor() as cursor:
-        freed = rescue.free_dead(cursor) + rescue.unpark(cursor)
-    if freed:
+        is_freed = bool(rescue.free_dead(cursor) + rescue.unpark(cursor))
+    if is_freed:
         _ring_waiting()
 
 
@@ -65,6 +65,8 @@ def ensure_partitions(**_: Any) -> None:
 
 def _ring_waiting() -> None:
     with connection.cursor() as cursor:
+        # What a dead neighbour leased has work and nobody to do it.
+        rescue.free_dead(cursor)
         bells.ring(lanes.with_work(cursor))
 
 
