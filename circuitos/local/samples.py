@@ -77,7 +77,8 @@ def _gohighlevel(document: dict[str, Any], hook: Mapping[str, Any], number: int,
     document["webhookId"] = str(uuid.uuid4())
     kind = str(document.get("type", ""))
     is_new = kind.endswith(("Create", "boundMessage"))
-    record = document.get("appointment") if isinstance(document.get("appointment"), dict) else document
+    appointment = document.get("appointment")
+    record = appointment if isinstance(appointment, dict) else document
     for name in ("id", "_id", "messageId", "emailMessageId"):
         if isinstance(record.get(name), str):
             record[name] = _record_id(record[name], number, is_new=is_new)

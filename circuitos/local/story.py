@@ -102,7 +102,8 @@ class Story:
 
     def trace(self, execution: str) -> Mapping[str, Any]:
         """An execution's trace document."""
-        return self._get(f"executions/{execution}/trace/")
+        document: Mapping[str, Any] = self._get(f"executions/{execution}/trace/")
+        return document
 
     def _runs(self, event: str) -> list[Any]:
         """The event's executions, once they have ended; none when that takes too long."""

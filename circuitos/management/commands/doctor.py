@@ -44,4 +44,5 @@ class Command(BaseCommand):
         for finding in findings:
             style = STYLES[finding.state]
             table.add_row(finding.part, f"[{style}]{finding.state}[/]", finding.seen, finding.do)
-        Console(file=self.stdout, highlight=False).print(table)
+        console = Console(file=self.stdout, highlight=False)  # type: ignore[arg-type]  # it writes like a file
+        console.print(table)
