@@ -1,4 +1,4 @@
-"""How long a lead takes from its signed webhook to its stored score, while 20 tenants send all sorts of events.
+"""How long a lead takes from its signed webhook to its stored score, while 20 tenants send all kinds.
 
     python -m benchmarks.latency [--rate N] [--seconds N] [--json]
 
