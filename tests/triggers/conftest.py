@@ -8,9 +8,17 @@ import pytest
 from django.db import connection
 
 from tests.triggers.web import Web, environ_for
+from triggers import group_commit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _group_commit_ends() -> Iterator[None]:
+    """A webhook sent within this process starts a thread whose connection would hold the database."""
+    yield
+    group_commit.stop()
 
 
 @pytest.fixture(scope="session")
