@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 from django.db import transaction
 
-from tenants.records import store
 from tenants.secrets import unseal
 from triggers.crm.writer import Write
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
     from datetime import datetime
 
     from triggers.crm.writer import Key
@@ -172,23 +171,12 @@ def renew(cursor: Any, lease: OutboxLease, *, lease_seconds: float = LEASE_SECON
         raise Fenced
 
 
-def end(
-    cursor: Any,
-    lease: OutboxLease,
-    ends: Sequence[End],
-    *,
-    schema: str,
-    written: Mapping[str, Sequence[str]],
-    at: datetime,
-) -> None:
-    """Store what became of these rows; ``written``: ids, by object, that the CRM took. Raises ``Fenced``."""
+def end(cursor: Any, lease: OutboxLease, ends: Sequence[End], *, at: datetime) -> None:
+    """Store what became of these rows. Raises ``Fenced``."""
     with transaction.atomic():
         renew(cursor, lease)
-        if ends:
-            columns = [list(column) for column in zip(*ends, strict=True)]
-            cursor.execute(_END, [at, *columns])
-        for obj, ids in written.items():
-            store.mark_written(cursor, schema=schema, object=obj, ids=ids, at=at)
+        columns = [list(column) for column in zip(*ends, strict=True)]
+        cursor.execute(_END, [at, *columns])
 
 
 def release(cursor: Any, lease: OutboxLease, *, problem: str = "", wait: float | None = None) -> None:

@@ -19,6 +19,7 @@ from django.utils import timezone
 from governor import egress
 from tenants.connections import api_token
 from tenants.models import Connection
+from tenants.records import store
 from triggers import outbox_lanes
 from triggers.crm import WRITERS
 from triggers.crm.writer import Call, Said
@@ -38,6 +39,7 @@ REQUEST_SECONDS = 10.0
 SPLITS = 24
 FIRST_WAIT, LONGEST_WAIT = 5.0, 900.0  # seconds; doubling, with a quarter of jitter
 IN_DOUBT = "The CRM did not answer; it may have made the record, so it was not sent again. Look there first."
+FAULT = "Something went wrong on our side; it is in the log."
 # The server says it did nothing; behind other 5xx a gateway may hide a server that did.
 NOT_DONE = frozenset({429, 500, 503})
 _TO_US = frozenset({401, 403})  # says nothing of the records: the token is wrong, or lacks a right
@@ -86,6 +88,10 @@ def _serve(lease: OutboxLease) -> None:
             seconds = reason.seconds if reason.seconds is not None else _backoff(lease.attempts)
             logger.warning("Writes of connection %s wait %.0f s: %s", of.pk, seconds, reason.problem)
             outbox_lanes.release(cursor, lease, problem=reason.problem, wait=seconds)
+        except Exception:
+            # A fault of ours with one connection must not keep the others from being served.
+            logger.exception("Writes of connection %s cannot be sent", of.pk)
+            outbox_lanes.release(cursor, lease, problem=FAULT, wait=_backoff(lease.attempts))
         else:
             outbox_lanes.release(cursor, lease)
 
@@ -189,32 +195,29 @@ class _Sender:
 
     def _end(self, writes: Iterable[Write], ended: _Ended) -> None:
         ends: list[End] = []
-        written: dict[str, list[str]] = {}
+        written: list[Key] = []
         for write in writes:
             if write.key in ended.sent:
                 left_out = self._writer.left_out(write) if write.operation != "delete" else []
                 problem = f"Not written, the CRM lets nobody: {', '.join(left_out)}." if left_out else ""
                 remote_id = ended.sent[write.key]
                 ends += [End(row, OutboxStatus.SENT.value, problem, remote_id) for row in write.rows]
-                written.setdefault(write.object, []).append(write.id)
+                written.append(write.key)
             elif write.key in ended.failed:
                 problem = ended.failed[write.key]
                 ends += [End(row, OutboxStatus.FAILED.value, problem) for row in write.rows]
-        self._store(ends, written)
+        self._store(ends)
+        with transaction.atomic():
+            store.mark_written(
+                self._cursor, schema=self._of.tenant.schema_name, keys=written, at=timezone.now()
+            )
 
     def _end_rows(self, ids: Sequence[int], status: OutboxStatus, problem: str = "") -> None:
-        self._store([End(row, status.value, problem) for row in ids], {})
+        self._store([End(row, status.value, problem) for row in ids])
 
-    def _store(self, ends: Sequence[End], written: dict[str, list[str]]) -> None:
+    def _store(self, ends: Sequence[End]) -> None:
         if ends:
-            outbox_lanes.end(
-                self._cursor,
-                self._lease,
-                ends,
-                schema=self._of.tenant.schema_name,
-                written=written,
-                at=timezone.now(),
-            )
+            outbox_lanes.end(self._cursor, self._lease, ends, at=timezone.now())
 
 
 def _rows(writes: Iterable[Write]) -> list[int]:

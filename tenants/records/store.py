@@ -25,7 +25,7 @@ from tenants.records.merge import (
 from tenants.records.query import UnknownLookup, get, query
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
 
     from tenants.records.query import Cursor
@@ -77,6 +77,18 @@ RETURNING object, external_id
 _DELETE = """
 DELETE FROM {schema}.records_record r USING unnest(%s::text[], %s::text[]) AS gone (object, external_id)
 WHERE r.object = gone.object AND r.external_id = gone.external_id
+"""
+
+# Locked in the one order first: an UPDATE alone locks in any.
+_MARK = """
+WITH locked AS MATERIALIZED (
+    SELECT r.id FROM {schema}.records_record r
+    JOIN unnest(%s::text[], %s::text[]) AS wanted (object, external_id)
+      ON r.object = wanted.object AND r.external_id = wanted.external_id
+    ORDER BY r.object, r.external_id
+    FOR UPDATE OF r
+)
+UPDATE {schema}.records_record r SET written_at = %s FROM locked WHERE r.id = locked.id
 """
 
 Key = tuple[str, str]  # object, external id
@@ -132,15 +144,12 @@ def apply_changes(
     return list(written.values())
 
 
-def mark_written(cursor: Cursor, *, schema: str, object: str, ids: Sequence[str], at: datetime) -> None:
+def mark_written(cursor: Cursor, *, schema: str, keys: Iterable[Key], at: datetime) -> None:
     """Note that the CRM took our change of these records just now: what it tells of it is our echo."""
-    cursor.execute(
-        _in(
-            schema,
-            "UPDATE {schema}.records_record SET written_at = %s WHERE object = %s AND external_id = ANY(%s)",
-        ),
-        [at, object, list(ids)],
-    )
+    wanted = sorted(keys)
+    if wanted:
+        objects, ids = zip(*wanted, strict=True)
+        cursor.execute(_in(schema, _MARK), [list(objects), list(ids), at])
 
 
 def _apply(

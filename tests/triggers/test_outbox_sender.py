@@ -362,6 +362,23 @@ class TestWaiting:
         assert lane().problem == "HubSpot answered: too fast"
 
 
+class TestFaults:
+    def test_of_ours_hold_the_connection_back_and_no_other(
+        self, account, globex_hubspot, hubspot, monkeypatch
+    ):
+        set_credentials(globex_hubspot, token=TOKEN)
+        put(account, update("7", lpr_score=1))
+        put(globex_hubspot, update("8", lpr_score=1))
+        with every_tenant():
+            OutboxWrite.objects.filter(record_id="7").update(sealed=b"rubbish")
+
+        outbox_sender.drain()
+
+        assert {write.record_id: write.status for write in writes()} == {"7": "pending", "8": "sent"}
+        with every_tenant():
+            assert OutboxLane.objects.get(connection=account).problem == outbox_sender.FAULT
+
+
 @pytest.mark.django_db(transaction=True)
 class TestTwoSenders:
     def test_never_send_the_same_writes(self, account, hubspot):
@@ -398,13 +415,6 @@ class TestTwoSenders:
             assert new is not None
 
             with pytest.raises(outbox_lanes.Fenced):
-                outbox_lanes.end(
-                    cursor,
-                    lost,
-                    [outbox_lanes.End(writes()[0].pk, "failed")],
-                    schema="t_acme",
-                    written={},
-                    at=AT,
-                )
+                outbox_lanes.end(cursor, lost, [outbox_lanes.End(writes()[0].pk, "failed")], at=AT)
 
         assert statuses() == ["pending"]
