@@ -1,4 +1,4 @@
-"""Events: what a CRM told us. Waiting ones in a small hot table, finished ones in day partitions, both in a view."""
+"""Events: what a CRM told us. Waiting ones stand in a small hot table, finished ones in day partitions."""
 
 from __future__ import annotations
 
