@@ -141,9 +141,14 @@ REST_FRAMEWORK = {
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "CircuitOS",
-    "DESCRIPTION": "Apex for any CRM.",
+    "DESCRIPTION": "Apex for any CRM. Each call needs a token: `Authorization: Bearer cos_…`.",
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "ENUM_NAME_OVERRIDES": {
+        "ExecutionStatusEnum": "triggers.choices.ExecutionStatus",
+        "TenantStatusEnum": "tenants.choices.TenantStatus",
+    },
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
 }

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
-from django.urls import include, path
+from django.urls import include, path, re_path
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
-from circuitos import health
+from circuitos import errors, health
+from circuitos import schema  # noqa: F401 — registers how one proves who one is
 
 if TYPE_CHECKING:
     from django.urls import URLPattern, URLResolver
@@ -38,6 +39,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/schema", _schema),
     path("api/docs/", _docs, name="docs"),
     path("api/docs", _docs),
+    # Last: what is not here is told in our words, in DEBUG too.
+    re_path("", errors.not_found),
 ]
 
 handler400 = "circuitos.errors.bad_request"

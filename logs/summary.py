@@ -16,7 +16,7 @@ def summary(value: Any, *, longest: int = 110) -> str:
     """Arguments or data on one line: ``object=Contact · ids=3``."""
     if isinstance(value, dict):
         value = dict(value)
-        call = f"{value.pop('method', '')} {value.pop('url')}".strip() if value.get("url") else ""
+        call = f"{value.pop('method', '')} {_place(value.pop('url'))}".strip() if value.get("url") else ""
         parts = [
             f"{name}={_short(value[name])}"
             for name in _in_order(value)
@@ -39,3 +39,8 @@ def _short(value: Any) -> str:
 
 def _in_order(value: dict[str, Any]) -> list[str]:
     return sorted(value, key=lambda name: _ARGUMENT_ORDER.get(name, len(_ARGUMENT_ORDER)))
+
+
+def _place(url: object) -> str:
+    """Where a call goes, without what every address begins with."""
+    return str(url).removeprefix("https://").removeprefix("http://")

@@ -54,7 +54,7 @@ class EventList(_View):
     @extend_schema(
         operation_id="events_list",
         parameters=_parameters(*filters.EVENT_FILTERS),
-        responses={200: serializers.EventSerializer(many=True), **_REFUSALS},
+        responses={200: serializers.EventPage, **_REFUSALS},
     )
     def get(self, request: Request) -> Response:
         with token_scope(request):
@@ -83,7 +83,7 @@ class ExecutionList(_View):
     @extend_schema(
         operation_id="executions_list",
         parameters=_parameters(*filters.EXECUTION_FILTERS),
-        responses={200: serializers.ExecutionSerializer(many=True), **_REFUSALS},
+        responses={200: serializers.ExecutionPage, **_REFUSALS},
     )
     def get(self, request: Request) -> Response:
         with token_scope(request) as tenant:
@@ -141,7 +141,7 @@ class TriggerList(_View):
     @extend_schema(
         operation_id="triggers_list",
         parameters=[OpenApiParameter("tenant")],
-        responses={200: serializers.TriggerSerializer(many=True), **_REFUSALS},
+        responses={200: serializers.TriggerPage, **_REFUSALS},
     )
     def get(self, request: Request) -> Response:
         with token_scope(request) as tenant:

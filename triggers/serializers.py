@@ -86,6 +86,23 @@ class ExecutionSerializer(serializers.Serializer[Any]):
     usage = serializers.DictField(child=serializers.ListField(child=serializers.FloatField()))
 
 
+class _Page(serializers.Serializer[Any]):
+    next = serializers.URLField(allow_null=True, help_text="the next page; null on the last")
+    previous = serializers.URLField(allow_null=True)
+
+
+class EventPage(_Page):
+    """A page of events."""
+
+    results = EventSerializer(many=True)
+
+
+class ExecutionPage(_Page):
+    """A page of executions."""
+
+    results = ExecutionSerializer(many=True)
+
+
 class OutcomeSerializer(serializers.Serializer[Any]):
     """What became of one record."""
 
@@ -146,6 +163,12 @@ class TriggerSerializer(serializers.Serializer[Any]):
     limits = serializers.DictField(child=serializers.IntegerField())
     release = serializers.CharField()
     last_hour = serializers.DictField(help_text="executions, failed, records and the slowest in milliseconds")
+
+
+class TriggerPage(_Page):
+    """All triggers."""
+
+    results = TriggerSerializer(many=True)
 
 
 class ErrorSerializer(serializers.Serializer[Any]):

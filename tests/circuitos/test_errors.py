@@ -26,6 +26,12 @@ class TestPages:
         assert b"Nothing is here." in answer.content
         assert answer["Content-Security-Policy"].startswith("default-src 'none'")
 
+    def test_debug_tells_no_more(self, client, settings):
+        settings.DEBUG = True
+
+        assert client.get("/api/v1/nothing").json()["code"] == "api.not-found"
+        assert b"urlpatterns" not in client.get("/nothing").content
+
     def test_a_fault_of_ours_tells_nothing_internal(self, rf):
         answer = errors.internal(rf.get("/api/v1/events/"))
 

@@ -314,3 +314,14 @@ class TestSchema:
 
         assert page.status_code == 200
         assert b"https://cdn" not in page.content
+
+    def test_lists_are_pages_and_calls_need_a_token(self, client):
+        schema = client.get("/api/schema/?format=json").json()
+
+        listing = schema["paths"]["/api/v1/executions/"]["get"]
+        shape = listing["responses"]["200"]["content"]["application/json"]["schema"]["$ref"].rpartition("/")[
+            2
+        ]
+        assert set(schema["components"]["schemas"][shape]["properties"]) == {"results", "next", "previous"}
+        assert listing["security"] == [{"token": []}]
+        assert listing["tags"] == ["executions"]
