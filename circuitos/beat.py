@@ -31,6 +31,7 @@ app.conf.update(
         "rescue": _every("rescue_lanes", 15.0),
         "outbox": _every("send_outbox", 15.0),
         "partitions": _every("ensure_partitions", 600.0),
+        "sweep": _every("sweep_deliveries", 600.0),
     },
 )
 

@@ -16,7 +16,7 @@ from governor import broker
 from governor.jail.supervisor import Zygote
 from logs import partitions
 from tenants.errors import CodedError
-from triggers import bells, heartbeat, lanes, outbox_sender, registry, rescue
+from triggers import bells, delivery_retention, heartbeat, lanes, outbox_sender, registry, rescue
 from triggers.runner import Supervisor
 
 logger = logging.getLogger(__name__)
@@ -61,6 +61,13 @@ def rescue_lanes(**_: Any) -> None:
 def ensure_partitions(**_: Any) -> None:
     """Make the coming days' partitions, and drop those past their time."""
     partitions.ensure(timezone.now())
+
+
+@shared_task(name="triggers.tasks.sweep_deliveries")
+def sweep_deliveries(**_: Any) -> None:
+    """Delete dedup keys past their window and refused deliveries past their day."""
+    with connection.cursor() as cursor:
+        delivery_retention.sweep(cursor, at=timezone.now())
 
 
 def _ring_waiting() -> None:
