@@ -13,7 +13,7 @@ from unfold.widgets import UnfoldAdminPasswordWidget
 
 from tenants import audit
 from tenants.addresses import hook_url, portal_url
-from tenants.connections import rotate_secret
+from tenants.connections import rotate_secret, set_credentials
 from tenants.errors import CodedError
 from tenants.models import ApiKey, AuditEvent, Connection, Domain, Membership, Tenant, Tier
 from tenants.operators import HistoryAdmin, OperatorAdmin, TenantFilter
@@ -125,6 +125,9 @@ class TenantAdmin(AuditedAdmin):
         return format_html('<a href="{}">{}</a>', f"/t/{tenant.slug}/", portal_url(tenant))
 
 
+FORGET = "-"
+
+
 class ConnectionForm(forms.ModelForm[Connection]):
     """Secrets go in and never come out."""
 
@@ -132,6 +135,12 @@ class ConnectionForm(forms.ModelForm[Connection]):
         required=False,
         widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "off"}),
         help_text="As the CRM shows it. The one before it still verifies for 24 hours. Empty: no change.",
+    )
+    api_token = forms.CharField(
+        required=False,
+        label="API token",
+        widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "off"}),
+        help_text="To write to the CRM: a HubSpot private app's token. Empty: no change; -: forget it.",
     )
 
 
@@ -147,7 +156,8 @@ class ConnectionAdmin(AuditedAdmin):
     ordering = ["-id"]
 
     def get_fields(self, request: HttpRequest, obj: Connection | None = None) -> list[str]:
-        fields = ["tenant", "crm", "name", "account_id", "signing_secret", "public_keys", "is_active"]
+        fields = ["tenant", "crm", "name", "account_id", "signing_secret", "public_keys", "api_token"]
+        fields.append("is_active")
         return ["address", *fields, "last_event_at"] if obj else fields
 
     def get_readonly_fields(self, request: HttpRequest, obj: Connection | None = None) -> list[str]:
@@ -158,6 +168,9 @@ class ConnectionAdmin(AuditedAdmin):
         secret = form.cleaned_data.get("signing_secret", "").strip()
         if secret:
             rotate_secret(connection=obj, new=secret, at=now())
+        token = form.cleaned_data.get("api_token", "").strip()
+        if token:
+            set_credentials(obj, token=None if token == FORGET else token)
 
     @admin.display(description="Webhook address")
     def address(self, connection: Connection) -> str:

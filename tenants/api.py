@@ -71,6 +71,7 @@ class NewConnectionSerializer(serializers.Serializer[Any]):
     account_id = serializers.CharField(required=False, allow_blank=True)
     name = serializers.CharField(required=False, allow_blank=True)
     secrets = serializers.ListField(child=serializers.CharField(), required=False)
+    api_token = serializers.CharField(required=False, help_text="To write to the CRM.")
     public_keys = serializers.ListField(child=serializers.CharField(), required=False)
 
 

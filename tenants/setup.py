@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tenants import audit
 from tenants.choices import CRM, Role
-from tenants.connections import connect, new_secret, signing_secrets
+from tenants.connections import connect, new_secret, set_credentials, signing_secrets
 from tenants.members import invite
 from tenants.provision import BadTenant, create_tenant
 from tenants.tokens import issue
@@ -31,6 +31,7 @@ class ConnectionPlan(BaseModel):
     name: str = ""
     secrets: list[str] = Field(default_factory=list)
     public_keys: list[str] = Field(default_factory=list)
+    api_token: str = ""  # to write to the CRM
 
 
 class TenantPlan(BaseModel):
@@ -106,4 +107,6 @@ def _connect(tenant: Tenant, wanted: ConnectionPlan, *, at: datetime) -> tuple[C
         secrets=secrets,
         public_keys=wanted.public_keys,
     )
+    if wanted.api_token:
+        set_credentials(connection, token=wanted.api_token)
     return connection, signing_secrets(connection, at=at)

@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils.timezone import now
 
 from tenants import audit
-from tenants.connections import signing_secrets
+from tenants.connections import api_token, set_credentials, signing_secrets
 from tenants.models import ApiKey, AuditEvent, Connection, Tenant
 from tenants.tokens import digest, issue
 
@@ -108,6 +108,17 @@ class TestConnectionPage:
         secrets = signing_secrets(Connection.objects.get(pk=acme_hubspot.pk), at=now())
         assert (secrets[0], len(secrets)) == ("fresh", 2)
         assert "fresh" not in str(AuditEvent.objects.values())
+
+    @pytest.mark.parametrize(("written", "kept"), [("pat-1", "pat-1"), ("", "pat-0"), ("-", None)])
+    def test_an_api_token_is_kept_replaced_or_forgotten(self, console, acme_hubspot, written, kept):
+        set_credentials(acme_hubspot, token="pat-0")
+        values = {"account_id": "7", "api_token": written, "public_keys": "[]", "is_active": "on"}
+
+        response = console.post(url("connection_change", acme_hubspot.code), values)
+
+        assert response.status_code == 302
+        assert api_token(Connection.objects.get(pk=acme_hubspot.pk)) == kept
+        assert "pat-" not in str(AuditEvent.objects.values())
 
     def test_shows_the_address_and_no_secret(self, console, acme_hubspot):
         page = console.get(url("connection_change", acme_hubspot.code)).content.decode()

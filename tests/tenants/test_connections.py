@@ -6,8 +6,16 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tenants.connections import BadConnection, connect, rotate_secret, signing_secrets
+from tenants.connections import (
+    BadConnection,
+    api_token,
+    connect,
+    rotate_secret,
+    set_credentials,
+    signing_secrets,
+)
 from tenants.models import Connection
+from tenants.secrets import Undecryptable
 
 AT = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 
@@ -70,3 +78,25 @@ class TestRotateSecret:
 
     def test_a_standard_webhooks_secret_has_its_form(self, acme_standard):
         assert rotate_secret(connection=acme_standard, at=AT).startswith("whsec_")
+
+
+class TestCredentials:
+    def test_are_sealed_and_come_back(self, acme_hubspot):
+        set_credentials(acme_hubspot, token="pat-na1-secret")
+
+        found = Connection.objects.get(pk=acme_hubspot.pk)
+        assert api_token(found) == "pat-na1-secret"
+        assert b"pat-na1" not in bytes(found.sealed_credentials)
+
+    def test_are_forgotten(self, acme_hubspot):
+        set_credentials(acme_hubspot, token="pat-na1-secret")
+        set_credentials(acme_hubspot, token=None)
+
+        assert api_token(Connection.objects.get(pk=acme_hubspot.pk)) is None
+
+    def test_of_another_connection_do_not_open(self, acme_hubspot, globex_hubspot):
+        set_credentials(acme_hubspot, token="pat-na1-secret")
+        globex_hubspot.sealed_credentials = acme_hubspot.sealed_credentials
+
+        with pytest.raises(Undecryptable):
+            api_token(globex_hubspot)
