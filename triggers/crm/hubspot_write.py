@@ -117,8 +117,8 @@ def read(call: Call, status: int, body: bytes, *, remote: Mapping[Key, str]) -> 
 
 def _read_each(call: Call, document: dict[str, Any], remote: Mapping[Key, str]) -> Said:
     said = Said()
-    results = [row for row in document.get("results") or () if isinstance(row, dict)]
-    errors = [row for row in document.get("errors") or () if isinstance(row, dict)]
+    results = _dicts(document.get("results"))
+    errors = _dicts(document.get("errors"))
     made = _made(call, document)
     ids = {_text(row.get("id")) for row in results}
     reasons: dict[str, dict[str, Any]] = {}
@@ -233,7 +233,7 @@ def _made(call: Call, document: dict[str, Any]) -> dict[str, str]:
     """HubSpot's ids of the records it made, by our name of the write. Its results have no order."""
     if not call.path.endswith("/create"):
         return {}
-    results = [row for row in document.get("results") or () if isinstance(row, dict)]
+    results = _dicts(document.get("results"))
     if len(results) == 1 and len(call.writes) == 1:
         return {call.writes[0].code: _text(results[0].get("id"))}
     return {
@@ -245,8 +245,8 @@ def _made(call: Call, document: dict[str, Any]) -> dict[str, str]:
 
 def _missing_properties(document: dict[str, Any]) -> set[str]:
     missing: set[str] = set()
-    for error in document.get("errors") or ():
-        if isinstance(error, dict) and error.get("code") == "PROPERTY_DOESNT_EXIST":
+    for error in _dicts(document.get("errors")):
+        if error.get("code") == "PROPERTY_DOESNT_EXIST":
             context = error.get("context")
             missing.update(_texts(context.get("propertyName")) if isinstance(context, dict) else [])
     return missing
@@ -258,6 +258,10 @@ def _document(body: bytes) -> dict[str, Any]:
     except ValueError:
         return {}
     return document if isinstance(document, dict) else {}
+
+
+def _dicts(value: Any) -> list[dict[str, Any]]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
 def _texts(value: Any) -> list[str]:
