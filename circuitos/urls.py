@@ -9,8 +9,11 @@ from django.urls import include, path, re_path
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
-from circuitos import errors, health
-from circuitos import schema  # noqa: F401 — registers how one proves who one is
+from circuitos import (
+    errors,
+    health,
+    schema,  # noqa: F401 — registers how one proves who one is
+)
 
 if TYPE_CHECKING:
     from django.urls import URLPattern, URLResolver
