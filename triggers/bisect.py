@@ -62,7 +62,8 @@ def decide(work: Work, result: RunResult, *, family: Callable[[], Family]) -> En
     if result.error is None:
         return _returned(work, result)
     error = result.error
-    if error.code in HELD or (error.is_retryable and work.attempts < MOST_ATTEMPTS):
+    # A script may raise any code; it cannot say that waiting helps.
+    if error.is_retryable and (error.code in HELD or work.attempts < MOST_ATTEMPTS):
         return Ending(
             ExecutionStatus.QUEUED,
             error=error,
@@ -92,7 +93,7 @@ def decide(work: Work, result: RunResult, *, family: Callable[[], Family]) -> En
 
 def backoff(attempts: int) -> float:
     """Seconds until the next attempt, spread so that what failed together does not come back together."""
-    delay = min(BACKOFF_SECONDS * 2.0 ** (max(attempts, 1) - 1), LONGEST_BACKOFF)
+    delay = min(BACKOFF_SECONDS * 2.0 ** min(max(attempts, 1) - 1, 10), LONGEST_BACKOFF)
     return delay * random.uniform(0.8, 1.2)  # noqa: S311  # no secret
 
 

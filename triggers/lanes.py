@@ -110,27 +110,31 @@ END
 
 _TAKE = f"""
 {_WORK},
-busy AS (
-    SELECT tenant_id, count(*) AS leases FROM triggers_lane
-    WHERE lease_until > clock_timestamp() GROUP BY tenant_id
+served AS (
+    -- Tenants take turns, not lanes: one that invents objects, and with them lanes, gains nothing by it.
+    SELECT tenant_id, count(*) FILTER (WHERE lease_until > clock_timestamp()) AS leases,
+           max(CASE WHEN lease_until > clock_timestamp() THEN clock_timestamp() ELSE last_served_at END) AS at
+    FROM triggers_lane WHERE tenant_id IN (SELECT tenant_id FROM free) GROUP BY tenant_id
 ),
 candidate AS MATERIALIZED (
     SELECT free.id, free.tenant_id, {_RIPE_IN} AS ripe_in,
-           coalesce(free.last_served_at, '-infinity')
-           + CASE WHEN free.kind = 'replay' THEN %(replay_delay)s ELSE 0 END * interval '1 second' AS turn
+           coalesce(served.at, '-infinity') + delay.of_replays AS turn,
+           coalesce(free.last_served_at, '-infinity') + delay.of_replays AS own_turn
     FROM free
     LEFT JOIN LATERAL (SELECT e.id, e.received_at FROM triggers_liveevent e
         WHERE e.lane_id = free.id AND e.status = 'queued' ORDER BY e.id LIMIT 1) oldest ON true
     LEFT JOIN LATERAL (SELECT e.id, e.received_at FROM triggers_liveevent e
         WHERE e.lane_id = free.id AND e.status = 'queued' ORDER BY e.id DESC LIMIT 1) newest ON true
-    LEFT JOIN busy ON busy.tenant_id = free.tenant_id
-    WHERE coalesce(busy.leases, 0) < %(leases_per_tenant)s
+    JOIN served ON served.tenant_id = free.tenant_id
+    CROSS JOIN LATERAL (SELECT CASE WHEN free.kind = 'replay' THEN %(replay_delay)s ELSE 0 END
+        * interval '1 second' AS of_replays) delay
+    WHERE served.leases < %(leases_per_tenant)s
 ),
 pick AS (
     -- A lane that another worker leased meanwhile is checked again under its lock, and passed over.
     SELECT lane.id FROM triggers_lane lane JOIN candidate USING (id)
     WHERE candidate.ripe_in <= 0 AND (lane.lease_until IS NULL OR lane.lease_until <= clock_timestamp())
-    ORDER BY candidate.turn, lane.id LIMIT 1
+    ORDER BY candidate.turn, candidate.own_turn, lane.id LIMIT 1
     FOR UPDATE OF lane SKIP LOCKED
 ),
 taken AS (
@@ -151,7 +155,7 @@ _WITH_WORK = f"{_WORK} SELECT id FROM free ORDER BY last_served_at NULLS FIRST L
 def take(
     cursor: Any, *, worker: str, passed_over: Collection[int] = (), lease_seconds: float = LEASE_SECONDS
 ) -> tuple[Lease | None, float | None]:
-    """Lease the ripe lane that was served longest ago; else say in how many seconds the next is ripe.
+    """Lease a ripe lane of the tenant served longest ago; else say in how many seconds the next is ripe.
 
     ``(None, None)``: no lane has work. The lease stands when the caller's transaction commits.
     """

@@ -166,12 +166,17 @@ def _flat(fields: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 
 def _get(image: Mapping[str, Any], name: str) -> Any:
     outer, _, inner = name.partition(".")
-    return (image.get(outer) or {}).get(inner) if inner else image.get(name)
+    return _map(image.get(outer)).get(inner) if inner else image.get(name)
 
 
 def _put(image: dict[str, Any], name: str, value: Any) -> None:
     outer, _, inner = name.partition(".")
     if inner:
-        image[outer] = {**(image.get(outer) or {}), inner: value}
+        image[outer] = {**_map(image.get(outer)), inner: value}
     else:
         image[name] = value
+
+
+def _map(value: Any) -> Mapping[str, Any]:
+    """A record's custom fields; of an object without a schema they may have been anything."""
+    return value if isinstance(value, dict) else {}

@@ -162,7 +162,8 @@ class Supervisor:
                 result = _not_run(bisect.GIVEN_UP, "Both halves of its batch came to the same limit.")
             else:
                 result = self._run(lease, current)
-            if result.error and result.error.code == LEASE_LOST:
+            # Retryable: said by the broker, not raised by a script.
+            if result.error and result.error.code == LEASE_LOST and result.error.is_retryable:
                 raise settle.Fenced
             is_over = time.monotonic() - began > YIELD_AFTER
             try:

@@ -33,7 +33,10 @@ _STILL_PENDING = """
 UPDATE triggers_liveevent e SET pending = array_remove(e.pending, %s), error = said.outcomes
 FROM unnest(%s::bigint[], %s::jsonb[]) AS said(event_id, outcomes) WHERE e.id = said.event_id
 """
-_WAITING = "UPDATE triggers_liveevent SET attempts = attempts + 1, next_attempt_at = %s WHERE id = ANY(%s)"
+_WAITING = (
+    "UPDATE triggers_liveevent SET attempts = least(attempts + 1, 32000), next_attempt_at = %s"
+    " WHERE id = ANY(%s)"
+)
 _FAMILY = """
 WITH RECURSIVE part AS (
     SELECT id, parent_id, limit_name FROM triggers_execution WHERE code = %s

@@ -76,6 +76,8 @@ class Work:
         return max((member.depth for member in self.members), default=0)
 
 
+MOST_COUNTED = 32_000  # what a small column holds: an execution may be held for weeks
+
 _COLUMNS = (
     "tenant_id, lane_id, trigger, object, operation, release, mode, status, with_errors, error_code,"
     " error_detail, limit_name, attempts, losses, code, root, parent_id, replay_of_id, event_ids,"
@@ -148,7 +150,7 @@ def store(
 
 def start(cursor: Any, work: Work, *, at: datetime) -> None:
     """Mark the execution as running; the attempt counts from now, also when the worker dies."""
-    work.attempts += 1
+    work.attempts = min(work.attempts + 1, MOST_COUNTED)
     work.started_at = at
     cursor.execute(
         "UPDATE triggers_execution SET status = 'running', attempts = %s, losses = %s, started_at = %s,"

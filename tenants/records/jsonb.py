@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import msgspec
 
 _NUL = "\\u0000"
+_LARGEST = 2**63 - 1
+# Only a text with so many digits in a row can hold a whole number of more than 64 bits.
+_LONG = re.compile(r"\d{19}")
 
 
 def dump(value: Any) -> str:
@@ -20,11 +24,26 @@ def dump(value: Any) -> str:
 
 
 def load(text: str) -> Any:
-    """The value of a jsonb column read as text."""
+    """The value of a jsonb column read as text; a number it wrote out in more than 64 bits is a float again."""
     try:
-        return msgspec.json.decode(text)
+        value = msgspec.json.decode(text)
     except msgspec.ValidationError:
-        return json.loads(text)  # a number beyond a double's range
+        value = json.loads(text)  # a number beyond a double's range
+    return _shorten(value) if _LONG.search(text) else value
+
+
+def _shorten(value: Any) -> Any:
+    """jsonb writes 1e30 as a one with thirty zeros; as a whole number neither wire nor runner could hold it."""
+    if type(value) is int and not -_LARGEST - 1 <= value <= _LARGEST:
+        try:
+            return float(value)
+        except OverflowError:
+            return str(value)
+    if isinstance(value, dict):
+        return {key: _shorten(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_shorten(item) for item in value]
+    return value
 
 
 def _clean(value: Any) -> Any:

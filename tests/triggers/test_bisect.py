@@ -49,6 +49,12 @@ BUSY = RunError(code="governor.callout-failed", detail="429", is_retryable=True)
 TOO_SLOW = RunError(code="governor.limit-exceeded", detail="wall", limit="wall_ms", used=30_001, max=30_000)
 
 
+class TestBackoff:
+    @pytest.mark.parametrize("attempts", [1, 1_100, 32_000])
+    def test_ends_at_a_minute_however_long_it_takes(self, attempts):
+        assert 0 < bisect.backoff(attempts) <= bisect.LONGEST_BACKOFF * 1.2
+
+
 class TestDecide:
     def test_without_an_error_each_record_has_its_outcome(self):
         ending = decide(

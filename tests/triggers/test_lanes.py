@@ -302,3 +302,14 @@ class TestFairness:
         assert runs.batches[1] == ["the-single-one"]
         drain(engine)
         assert sum(map(len, runs.batches)) == 601
+
+    def test_so_does_one_with_hundreds_of_lanes(self, acme, globex):
+        for number in range(100):
+            put(acme, obj=f"Thing{number}")
+        put(globex)
+        served(globex, seconds_ago=1)
+
+        first, _ = take()
+        second, _ = take("other")
+
+        assert {first and first.tenant_id, second and second.tenant_id} == {acme.pk, globex.pk}

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
 from django.db import OperationalError
 
 from governor.jail.supervisor import JailBroken
@@ -26,7 +28,7 @@ from tests.triggers.engine import (
     supervisor,
 )
 from triggers import bisect
-from triggers.models import Execution, LiveEvent
+from triggers.models import Execution, Lane, LiveEvent
 from triggers.registry import Registry
 
 BUSY = RunError(code="governor.callout-failed", detail="429 from the provider", is_retryable=True)
@@ -393,6 +395,61 @@ class TestErrorRate:
         drain(supervisor(runs))
 
         assert [job.error_rate for job in runs.jobs] == [0.0, 0.25]
+
+
+class TestOddValues:
+    """Nothing that a CRM or a script puts into a record keeps its lane from being served."""
+
+    def test_a_number_beyond_64_bits_is_read_again_as_it_was_sent(self, acme):
+        put(acme, "c1", customFields=[{"id": "big", "value": 1e30}])
+        runs = Runs(scoring)
+        drain(supervisor(runs))
+        put(acme, "c1", operation="update", firstName="Grace")
+
+        drain(supervisor(runs))
+
+        assert statuses(acme) == {"c1": ["succeeded", "succeeded"]}
+        assert runs.jobs[1].olds[0]["custom_fields"] == {"big": 1e30}
+        assert type(runs.jobs[1].records[0]["custom_fields"]["big"]) is float
+
+    @pytest.mark.parametrize("dies_first", [False, True])
+    def test_custom_fields_may_change_their_shape(self, acme, dies_first):
+        now = datetime.now(UTC)
+        engine = supervisor(Runs(), spec("T.all", object="Widget"))
+        put(acme, "w1", obj="Widget", customFields=["a", "b"], occurred_at=now - timedelta(minutes=2))
+        drain(engine)
+        # The second one is older than what the mirror holds, the third is newer.
+        put(acme, "w1", obj="Widget", customFields={"a": 1}, occurred_at=now - timedelta(minutes=3))
+        put(acme, "w1", obj="Widget", customFields={"a": 1}, occurred_at=now - timedelta(minutes=1))
+
+        if dies_first:
+
+            def dies(job: Any) -> RunResult:
+                raise KeyboardInterrupt
+
+            for _ in range(2):
+                with suppress(KeyboardInterrupt):
+                    drain(supervisor(Runs(dies), spec("T.all", object="Widget")))
+                with every_tenant():
+                    Lane.objects.update(lease_until=None)
+        drain(engine)
+
+        with every_tenant():
+            assert not LiveEvent.objects.exists()
+
+
+class TestForgedCodes:
+    """A script may raise any code; only the platform's own word moves the engine."""
+
+    @pytest.mark.parametrize("code", ["governor.jail-broken", "triggers.lease-lost"])
+    def test_are_a_scripts_failure_like_any_other(self, acme, code):
+        put(acme, "c1")
+        runs = Runs(lambda job: RunResult(error=RunError(code=code, detail="so I say")))
+
+        drain(supervisor(runs))
+
+        assert statuses(acme) == {"c1": ["failed"]}
+        assert lane(acme).lease_until is None
 
 
 class TestServe:
