@@ -1,4 +1,7 @@
-"""The beat: it calls the workers to their rounds. A Celery app that knows the broker and loads no Django."""
+"""The beat: it calls the workers to their rounds. ``python -m circuitos.beat``
+
+A Celery app that knows the broker and loads no Django.
+"""
 
 from __future__ import annotations
 
@@ -36,3 +39,6 @@ app.conf.update(
 )
 
 __all__ = ["app", "heartbeat"]  # the heartbeat listens to this app's signals
+
+if __name__ == "__main__":
+    app.Beat(loglevel="WARNING", quiet=True).run()

@@ -42,27 +42,13 @@ def web(environ: Mapping[str, str], *, host: str, port: int) -> Program:
 
 def worker(environ: Mapping[str, str], *, concurrency: int) -> Program:
     """Celery's prefork worker; each child is a supervisor of jailed runs."""
-    # Root inside a container is usual; Celery's warning about it is for pickle, which nothing here takes.
-    calm = ["-W", "ignore:You're running the worker with superuser privileges"]
-    command = [sys.executable, *calm, "-m", "celery", "-q", "-A", "circuitos.celery", "worker"]
-    command += [
-        "-P",
-        "prefork",
-        "-c",
-        str(concurrency),
-        "--without-gossip",
-        "--without-mingle",
-        "--without-heartbeat",
-        "-l",
-        "WARNING",
-    ]
+    command = _python("circuitos.worker", "--concurrency", str(concurrency))
     return _program("worker", command, {**environ, **NO_CHECKS}, grace=15.0)
 
 
 def beat(environ: Mapping[str, str]) -> Program:
     """Celery's beat; it keeps nothing."""
-    command = _python("celery", "-q", "-A", "circuitos.beat", "beat", "-l", "WARNING", "--pidfile=")
-    return _program("beat", command, environ, grace=5.0)
+    return _program("beat", _python("circuitos.beat"), environ, grace=5.0)
 
 
 def manage(name: str, arguments: Sequence[str], environ: Mapping[str, str]) -> Program:
