@@ -16,18 +16,28 @@ IMAGES = ROOT / "docs" / "images"
 HOME = Path(os.environ.get("CIRCUITOS_HOME") or ROOT / ".circuitos")
 
 
+# Picture, the page behind it, and how it is looked at.
+PICTURES = (
+    ("trace", 1, "dark", chromium.WIDE),
+    ("trace-partial", 2, "dark", chromium.WIDE),
+    ("trace-limit", 3, "dark", chromium.WIDE),
+    ("trace-limit-light", 3, "light", chromium.WIDE),
+    ("trace-limit-phone", 3, "dark", chromium.PHONE),
+    ("overview", "/admin/", "dark", chromium.WIDE),
+    ("overview-light", "/admin/", "light", chromium.WIDE),
+    ("executions", "/admin/triggers/execution/", "dark", chromium.WIDE),
+    ("executions-phone", "/admin/triggers/execution/", "light", chromium.PHONE),
+)
+
+
 def main() -> int:
     demo = json.loads((HOME / "demo.json").read_text())
-    pages = {"overview": "/admin/", "executions": "/admin/triggers/execution/", **story()}
+    story = json.loads((HOME / "story.json").read_text())
     IMAGES.mkdir(parents=True, exist_ok=True)
     faults: list[str] = []
     with sync_playwright() as playwright:
         browser = chromium.launch(playwright)
-        for scheme, size, suffix in (
-            ("dark", chromium.WIDE, ""),
-            ("light", chromium.WIDE, "-light"),
-            ("dark", chromium.PHONE, "-phone"),
-        ):
+        for name, where, scheme, size in PICTURES:
             context = browser.new_context(color_scheme=scheme, viewport=size)
             page = context.new_page()
             complaints = chromium.complaints(page)
@@ -36,22 +46,15 @@ def main() -> int:
             page.fill("#id_password", demo["admin"]["password"])
             page.click("button[type=submit]")
             page.wait_for_url("**/admin/")
-            for name, path in pages.items():
-                page.goto(demo["base_url"] + path)
-                page.wait_for_load_state("networkidle")
-                page.screenshot(path=IMAGES / f"{name}{suffix}.png")
+            page.goto(demo["base_url"] + (where if isinstance(where, str) else story[where - 1]["page"]))
+            page.wait_for_load_state("networkidle")
+            page.screenshot(path=IMAGES / f"{name}.png")
             faults += complaints
             context.close()
         browser.close()
     for fault in faults:
         sys.stderr.write(fault + "\n")
     return 1 if faults else 0
-
-
-def story() -> dict[str, str]:
-    """The traces of the demo's steps, by number."""
-    steps = json.loads((HOME / "story.json").read_text())
-    return {f"trace-{number}": step["page"] for number, step in enumerate(steps, 1) if step["execution"]}
 
 
 if __name__ == "__main__":
