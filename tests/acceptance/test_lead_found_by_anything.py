@@ -96,7 +96,7 @@ class TestLead:
         assert trace["spans"]
         assert any(entry["message"] == "scored" for entry in trace["entries"])
         assert trace["effects"]
-        assert trace["usage"]["api_calls"] == [1, 50]
+        assert trace["usage"]["records_written"] == [2, 10_000]  # the lead and its task
         assert EMAIL not in str(trace)
 
 
