@@ -84,6 +84,7 @@ class _Run:
             self._serve(runner)
         finally:
             # Also when the database went away under us: no runner outlives its broker's attention.
+            self.mailbox.close()
             if self.ending.done is None:
                 runner.kill()
             wall_ms = (time.monotonic() - self._began) * 1000

@@ -46,7 +46,12 @@ class Mailbox:
 
     def __init__(self, fd: int) -> None:
         self.fd = fd
+        self.is_closed = False
         self._replies: deque[tuple[Any, Reply]] = deque()
+
+    def close(self) -> None:
+        """The run is over: of what still waits for a thread, nothing is sent."""
+        self.is_closed = True
 
     def put(self, ticket: Any, reply: Reply) -> None:
         self._replies.append((ticket, reply))
@@ -75,9 +80,12 @@ def mailbox() -> Mailbox:
 
 
 def start(work: Callable[[], Reply], *, ticket: Any, mailbox: Mailbox) -> None:
-    """Do ``work`` in a thread; its reply comes to the mailbox."""
+    """Do ``work`` in a thread; its reply comes to the mailbox. Once that is closed, no work begins."""
 
     def run() -> None:
+        # It waited for a thread, perhaps longer than its execution lived: another may have taken over.
+        if mailbox.is_closed:
+            return
         try:
             reply = work()
         except Exception as exc:  # a thread's fault must reach the script, or it would wait for ever

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 # The SDK's own time-out for a callout; a script may ask for less or, up to the egress client's, more.
 CALLOUT_SECONDS = 10.0
+LEAST_SECONDS = 0.05  # with less it is not worth sending
 _NOTICES = frozenset({"monitor.alert", "monitor.track"})
 
 Answer = dict[str, Any]
@@ -119,11 +120,16 @@ class Door:
         if self._meter.breach is not None:
             return [self._refuse(ticket.id, ticket.asked) for ticket in tickets]
         self._journal.intend([ticket.intent for ticket in tickets])
-        left = max(0.1, self._seconds_left())
         for ticket in tickets:
-            work = partial(ticket.work, seconds=min(ticket.seconds, left))
-            callouts.start(work, ticket=ticket, mailbox=self._mailbox)
+            callouts.start(partial(self._work, ticket), ticket=ticket, mailbox=self._mailbox)
         return []
+
+    def _work(self, ticket: _Ticket) -> Reply:
+        # In a thread, which it may have waited for: what is left of the time counts from now.
+        left = self._seconds_left()
+        if left < LEAST_SECONDS:
+            return callouts.Reply(callouts.error("governor.timeout", "No time was left to send it."))
+        return ticket.work(seconds=min(ticket.seconds, left))
 
     def collect(self) -> list[Answer]:
         """Commit the answers that came, then hand them out."""

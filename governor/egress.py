@@ -107,6 +107,13 @@ def send(
         raise CalloutFailed(
             "governor.timeout", f"{target.host} did not answer in {seconds:.1f} s.", is_sent=True
         ) from None
+    except httpx2.LocalProtocolError:
+        # Its text quotes the header that is at fault, and a secret may stand in it.
+        raise CalloutFailed(
+            "governor.bad-request",
+            "A header cannot be sent as it is: it holds a character that HTTP does not allow.",
+            is_sent=False,
+        ) from None
     except httpx2.HTTPError as error:
         raise CalloutFailed("governor.broken-answer", f"{target.host}: {error}", is_sent=True) from None
     finally:

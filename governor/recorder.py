@@ -7,6 +7,10 @@ from typing import Any
 
 MOST = 500
 _SHOWN_ROWS = 3
+_SHOWN_FIELDS = 60  # of one mapping
+_SHOWN_DEPTH = 8
+_SHOWN_TEXT = 500  # characters of one text
+_SHOWN_CHARACTERS = 16_000  # of all that is kept of a request's arguments, or of its answer
 _KINDS = {"http": "callout", "enrich": "callout", "ai.ask": "ai"}
 
 
@@ -87,7 +91,8 @@ class Recorder:
 
 def short_args(args: dict[str, Any]) -> dict[str, Any]:
     """The arguments, with long lists told by their length and first items, and bodies by their size."""
-    return {name: _short(value) for name, value in args.items() if value not in (None, {}, [], "")}
+    brief = _Brief()
+    return {name: brief.of(value) for name, value in args.items() if value not in (None, {}, [], "")}
 
 
 def short_answer(answer: Any) -> Any:
@@ -96,20 +101,44 @@ def short_answer(answer: Any) -> Any:
         refused = [row for row in answer if not row["ok"]]
         told: dict[str, Any] = {"saved": len(answer) - len(refused), "refused": len(refused)}
         if refused:
-            told["errors"] = [row["errors"] for row in refused[:_SHOWN_ROWS]]
+            told["errors"] = _Brief().of([row["errors"] for row in refused[:_SHOWN_ROWS]])
         return told
-    if isinstance(answer, list | dict):
-        return (
-            {"records": len(answer)} if not isinstance(answer, dict) or len(answer) > _SHOWN_ROWS else answer
-        )
-    return answer
+    if isinstance(answer, list) or (isinstance(answer, dict) and len(answer) > _SHOWN_ROWS):
+        return {"records": len(answer)}
+    return _Brief().of(answer)
 
 
-def _short(value: Any) -> Any:
-    if isinstance(value, bytes):
-        return f"<{len(value):,} bytes>"
-    if isinstance(value, list) and len(value) > _SHOWN_ROWS:
-        return [*value[:_SHOWN_ROWS], f"… {len(value) - _SHOWN_ROWS} more"]
-    if isinstance(value, str) and len(value) > 500:
-        return f"{value[:500]}…"
-    return value
+class _Brief:
+    """Shortens what one effect tells, however it is nested: 500 effects live in the worker's memory."""
+
+    def __init__(self) -> None:
+        self._left = _SHOWN_CHARACTERS
+
+    def of(self, value: Any, depth: int = 0) -> Any:
+        if isinstance(value, str):
+            return self._text(value)
+        if isinstance(value, bytes):
+            return f"<{len(value):,} bytes>"
+        if isinstance(value, dict):
+            if depth >= _SHOWN_DEPTH or (value and self._left <= 0):
+                return f"… {len(value):,} fields"
+            shown = list(value.items())[:_SHOWN_FIELDS]
+            brief = {self._text(str(name)): self.of(item, depth + 1) for name, item in shown}
+            if len(value) > _SHOWN_FIELDS:
+                brief["…"] = f"{len(value) - _SHOWN_FIELDS:,} more"
+            return brief
+        if isinstance(value, list):
+            if depth >= _SHOWN_DEPTH or (value and self._left <= 0):
+                return f"… {len(value):,} more"
+            brief_items = [self.of(item, depth + 1) for item in value[:_SHOWN_ROWS]]
+            return (
+                [*brief_items, f"… {len(value) - _SHOWN_ROWS} more"]
+                if len(value) > _SHOWN_ROWS
+                else brief_items
+            )
+        return value
+
+    def _text(self, text: str) -> str:
+        most = min(_SHOWN_TEXT, max(0, self._left))
+        self._left -= min(len(text), most) + 1
+        return text if len(text) <= most else f"{text[:most]}…"

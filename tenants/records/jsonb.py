@@ -24,7 +24,7 @@ def dump(value: Any) -> str:
 
 
 def load(text: str) -> Any:
-    """The value of a jsonb column read as text; a number it wrote out in more than 64 bits is a float again."""
+    """The value of a jsonb column read as text; a number of more than 64 bits becomes a float again."""
     try:
         value = msgspec.json.decode(text)
     except msgspec.ValidationError:
@@ -33,7 +33,7 @@ def load(text: str) -> Any:
 
 
 def _shorten(value: Any) -> Any:
-    """jsonb writes 1e30 as a one with thirty zeros; as a whole number neither wire nor runner could hold it."""
+    """jsonb writes 1e30 as a one with thirty zeros; a whole number of that size no frame can hold."""
     if type(value) is int and not -_LARGEST - 1 <= value <= _LARGEST:
         try:
             return float(value)

@@ -9,6 +9,8 @@ import pytest
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
+from governor import callouts
+from governor.callouts import Reply
 from governor.journal import read_answers
 from governor.models import JournalEntry
 from tenants.ids import new_code
@@ -64,6 +66,15 @@ class TestHttp:
 
         assert said(result)["answer"] == [200, "you sent {{secret:KEY}}"]
         assert "acme-key-1" not in json.dumps([result.effects, result.spans, result.entries])
+
+    def test_a_secret_that_no_header_can_hold_is_not_told_in_the_error(self, calls, acme):
+        sealed = seal(b"very-hidden\n", context=f"secret:{acme.pk}:KEY")
+        Secret.objects.create(tenant=acme, name="KEY", sealed=sealed)
+
+        result = calls("gets")
+
+        assert result.error.code == "governor.bad-request"
+        assert "very-hidden" not in repr(result)
 
     def test_an_unknown_secret_is_told_and_nothing_is_sent(self, calls, httpserver):
         result = calls("gets")
@@ -130,6 +141,22 @@ class TestHttp:
 
         assert result.error is None or result.error.limit == "wall_ms"
         assert result.wall_ms < 1_000
+
+    def test_nor_is_one_sent_that_was_queued_when_it_ended(self, execute):
+        done = threading.Event()
+        with HTTPServer(threaded=True) as server:
+            server.expect_request("/x").respond_with_handler(lambda _: late(done))
+            records = [{"id": "c1", "website": server.url_for("/x")}]
+
+            result = execute("calling.CallTrigger.many", records=records, limits={"wall_ms": 300})
+            done.set()
+            idle = threading.Barrier(callouts.THREADS + 1, timeout=20)
+            for _ in range(callouts.THREADS):
+                callouts.start(lambda: (idle.wait(), Reply({}))[1], ticket=None, mailbox=callouts.mailbox())
+            idle.wait()  # each thread is through with what stood before it
+
+        assert result.error.limit == "wall_ms"
+        assert len(server.log) <= callouts.THREADS
 
     def test_too_large_an_answer_is_refused(self, calls, httpserver, monkeypatch):
         monkeypatch.setattr("governor.egress.MOST_BODY", 1_000)
