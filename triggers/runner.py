@@ -34,13 +34,18 @@ STEP = 0.05  # seconds: the longest sleep while a batch fills
 YIELD_AFTER = 2.0  # seconds of one lane's executions after which other lanes get their turn
 PASS_OVER = 0.5  # seconds a lane that had nothing for us is left alone
 PASS_OVER_FAULT = 30.0  # and one that a fault of ours keeps from being served
-SIZES = (claim.MOST, 14, 1)  # of a claim, when the larger one holds an event that cannot be stored
+# How many events to claim after so many could not be stored; 0: set the next one aside.
+SMALLER = {claim.MOST: 14, 14: 1, 1: 0}
 RECONNECT_SECONDS = 30.0
 LEASE_LOST = "triggers.lease-lost"
 WORKER_LOST = "triggers.worker-lost"
 UNSTORABLE = "triggers.unstorable"
 # What PostgreSQL, or its driver, says to a value it cannot hold.
 REFUSED = (DataError, ValueError)
+
+
+class _Refused(Exception):
+    """The claim was rolled back: it holds a value that cannot be stored."""
 
 
 class Supervisor:
@@ -62,6 +67,7 @@ class Supervisor:
         self._run_job = run
         self._rates = ErrorRates()
         self._passed_over: dict[int, float] = {}
+        self._refused: dict[int, tuple[int, str]] = {}
         self._lease: Lease | None = None
 
     def use(self, registry: Registry) -> None:
@@ -107,14 +113,20 @@ class Supervisor:
             return 0.0
 
     def _step(self) -> float | None:
-        with transaction.atomic(), connection.cursor() as cursor:
-            lease, ripe_in = lanes.take(
-                cursor, worker=self.worker, passed_over=self._left_alone(), lease_seconds=self.lease_seconds
-            )
-            if lease is None:
-                return ripe_in
-            self._lease = lease
-            works = self._works(cursor, lease)
+        try:
+            with transaction.atomic(), connection.cursor() as cursor:
+                lease, ripe_in = lanes.take(
+                    cursor,
+                    worker=self.worker,
+                    passed_over=self._left_alone(),
+                    lease_seconds=self.lease_seconds,
+                )
+                if lease is None:
+                    return ripe_in
+                self._lease = lease
+                works = self._works(cursor, lease)
+        except _Refused:
+            return 0.0
         if works:
             try:
                 self._run_all(lease, works)
@@ -138,18 +150,16 @@ class Supervisor:
         return claimed.works
 
     def _claim(self, cursor: Any, lease: Lease, held: set[str], at: datetime) -> claim.Claimed:
-        """Claim a batch; when it cannot be stored a smaller one, down to the event that is at fault."""
-        refusal = ""
-        for most in SIZES:
-            try:
-                with transaction.atomic():
-                    return claim.claim(
-                        cursor, lease, configuration=self.configuration, held=held, most=most, at=at
-                    )
-            except REFUSED as error:
-                refusal = str(error)
-                logger.warning("%d events of lane %s cannot be stored: %s", most, lease.lane_id, refusal)
-        return claim.set_aside(cursor, lease, held=held, code=UNSTORABLE, detail=refusal, at=at)
+        """Claim a batch; one that could not be stored is smaller now, down to the event that is at fault."""
+        most, refusal = self._refused.pop(lease.lane_id, (claim.MOST, ""))
+        if not most:
+            return claim.set_aside(cursor, lease, held=held, code=UNSTORABLE, detail=refusal, at=at)
+        try:
+            return claim.claim(cursor, lease, configuration=self.configuration, held=held, most=most, at=at)
+        except REFUSED as error:
+            logger.warning("%d events of lane %s cannot be stored: %s", most, lease.lane_id, error)
+            self._refused[lease.lane_id] = (SMALLER[most], str(error))
+            raise _Refused from error
 
     def _run_all(self, lease: Lease, works: Sequence[Work]) -> None:
         """Run the executions in order, one settle each. Raises ``Fenced``."""
