@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -79,6 +80,7 @@ class State:
     source: str
     pk: int | None = None
     data: dict[str, Any] = field(default_factory=dict)
+    stored: Mapping[str, Any] = field(default_factory=dict)  # what the row holds of ``data``
     watermark: str = NEVER
     marks: dict[str, str] = field(default_factory=dict)
     deleted_at: str = NEVER
@@ -89,6 +91,18 @@ class State:
     def image(self) -> dict[str, Any]:
         """The record as scripts see it. Later changes of the state leave it alone."""
         return {"id": self.external_id, **self.data}
+
+    def unstored(self) -> dict[str, Any]:
+        """The fields that were set since the row was read."""
+        stored = self.stored
+        return {name: value for name, value in self.data.items() if stored.get(name, stored) is not value}
+
+    def names_by_mark(self) -> dict[str, list[str]]:
+        """The marks as they are stored: a script's write gives a dozen fields one time."""
+        names: dict[str, list[str]] = {}
+        for name, time in self.marks.items():
+            names.setdefault(time, []).append(name)
+        return names
 
     def time_of(self, name: str) -> str:
         mark = self.marks.get(name)
@@ -131,6 +145,7 @@ def flatten(fields: Mapping[str, Any]) -> dict[str, Any]:
     return flat
 
 
+@lru_cache(maxsize=1024)
 def stamp(at: datetime | None) -> str:
     """A time as text that sorts as the time does."""
     return at.astimezone(UTC).isoformat(timespec="microseconds") if at else NEVER

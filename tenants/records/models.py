@@ -13,7 +13,8 @@ class Record(models.Model):
     data = models.JSONField(default=dict)
     # Newest change (the CRM's clock) that replaced the whole record; an older one never overwrites it.
     watermark = models.DateTimeField(null=True)
-    # field -> ISO time of the newest single-field change, for CRMs that send one property an event.
+    # ISO time -> fields whose newest change of their own was then: of a CRM that sends one property an event,
+    # or of a script.
     marks = models.JSONField(default=dict)
     source = models.CharField(max_length=20)  # the CRM's name, or "circuitos" for the tenant's own objects
     deleted_at = models.DateTimeField(null=True)

@@ -52,7 +52,8 @@ JOIN unnest(%s::text[], %s::text[]) AS wanted (object, external_id)
 ORDER BY r.object, r.external_id
 FOR UPDATE OF r
 """
-# One JSON document is read several times faster than arrays of a hundred literals.
+# One JSON document is read several times faster than arrays of a hundred literals. Of a stored record it
+# holds the changed fields alone: the row is locked, and a merge takes no field away.
 _ROWS = """
 jsonb_to_recordset(%s::jsonb) AS new (
     id bigint, object text, external_id text, data jsonb, source text, watermark timestamptz, marks jsonb,
@@ -60,7 +61,7 @@ jsonb_to_recordset(%s::jsonb) AS new (
 """
 _UPDATE = """
 UPDATE {schema}.records_record r
-SET data = new.data, source = new.source, watermark = new.watermark, marks = new.marks,
+SET data = r.data || new.data, source = new.source, watermark = new.watermark, marks = new.marks,
     deleted_at = new.deleted_at, written_at = new.written_at, updated_at = %s
 FROM {rows}
 WHERE r.id = new.id
@@ -189,9 +190,10 @@ def _lock(cursor: Cursor, schema: str, wanted: Sequence[Key]) -> States:
             external_id=external_id,
             source=source,
             pk=pk,
-            data=load(data),
+            data=(known := load(data)),
+            stored=known,
             watermark=stamp(watermark),
-            marks=load(marks),
+            marks={name: time for time, names in load(marks).items() for name in names},
             deleted_at=stamp(deleted_at),
             written_at=written_at,
             is_known=True,
@@ -213,10 +215,10 @@ def _rows(states: States) -> str:
                 "id": state.pk,
                 "object": object_,
                 "external_id": external_id,
-                "data": state.data,
+                "data": state.unstored(),
                 "source": state.source,
                 "watermark": state.watermark or None,
-                "marks": state.marks,
+                "marks": state.names_by_mark(),
                 "deleted_at": state.deleted_at or None,
                 "written_at": state.written_at,
             }

@@ -116,6 +116,14 @@ class TestApplyChanges:
         assert written.after == {"id": "a", "email": "a", "score": 1, "grade": "A"}
         assert read(acme, "a")["a"] == written.after
 
+    def test_leaves_what_it_does_not_name(self, acme):
+        incoming(acme, event("a", email="a", custom_fields={"visits": 1, "opens": 2}))
+
+        write(acme, Change("Contact", "update", "a", {"custom_fields": {"opens": 3}, "score": None}))
+
+        expected = {"id": "a", "email": "a", "custom_fields": {"visits": 1, "opens": 3}, "score": None}
+        assert read(acme, "a")["a"] == expected
+
     def test_spans_objects(self, acme):
         write(
             acme, Change("Score", "insert", "s", {"value": 1}), Change("Task", "upsert", "t", {"title": "x"})
