@@ -90,7 +90,7 @@ def faults(row: Any) -> list[str]:
     for name, value in row.items():
         if not isinstance(name, str) or not name or len(name) > LONGEST_NAME:
             found.append(f"{str(name)[:40]!r} is no field name.")
-        elif reason := _fault(value, 0):
+        elif (type(value) is not str or "\0" in value) and (reason := _fault(value, 0)):
             found.append(f"{name} {reason}")
     return found
 
@@ -110,6 +110,8 @@ def _merged(row: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[str, Any]
 
 def _fault(value: Any, depth: int) -> str:
     kind = type(value)
+    if kind is dict or kind is list:
+        return _fault_inside(value, depth)
     if kind is str:
         return "holds a NUL character." if "\0" in value else ""
     if kind is bool or value is None:
@@ -118,18 +120,20 @@ def _fault(value: Any, depth: int) -> str:
         return "" if -_LARGEST <= value < _LARGEST else "is a number of more than 64 bits."
     if kind is float:
         return "" if math.isfinite(value) else "is not a finite number."
+    return f"is a {kind.__name__}, which cannot be stored."
+
+
+def _fault_inside(value: dict[Any, Any] | list[Any], depth: int) -> str:
     if depth >= _DEPTH:
         return "is nested too deep."
-    if kind is dict:
-        for name, item in value.items():
-            if type(name) is not str or "\0" in name:
-                return "has a key that is no text."
-            if reason := _fault(item, depth + 1):
-                return reason
-        return ""
-    if kind is list:
-        for item in value:
-            if reason := _fault(item, depth + 1):
-                return reason
-        return ""
-    return f"is a {kind.__name__}, which cannot be stored."
+    if isinstance(value, dict):
+        if any(type(name) is not str or "\0" in name for name in value):
+            return "has a key that is no text."
+        value = list(value.values())
+    for item in value:
+        # A batch holds tens of thousands of texts: no call for each.
+        if type(item) is str and "\0" not in item:
+            continue
+        if reason := _fault(item, depth + 1):
+            return reason
+    return ""

@@ -24,6 +24,8 @@ MOST_TERMS = 1000  # of one execution: 200 records with a few addresses each
 LONGEST_QUERY = 200
 _EMAIL = re.compile(r"[^\s@]{1,64}@[^\s@]{1,190}")
 _PHONE = re.compile(r"[+(]?\d[\d ().+-]{5,24}\d")
+# A North American number in its one spelling: most of what CRMs send, and 50 µs to parse.
+_IS_E164 = re.compile(r"\+1[2-9]\d\d[2-9]\d{6}", re.ASCII)
 _IS_CONTACT_FIELD = re.compile(r"e-?mail|phone|mobile|whatsapp", re.IGNORECASE)
 
 
@@ -78,6 +80,8 @@ def as_uuid(text: str) -> UUID | None:
 @lru_cache(maxsize=4096)
 def e164(text: str, country: str) -> str:
     """A phone number in its one international spelling; "" when it cannot be one."""
+    if _IS_E164.fullmatch(text):
+        return text
     try:
         number = phonenumbers.parse(text, country)
     except phonenumbers.NumberParseException:
