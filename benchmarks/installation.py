@@ -41,7 +41,7 @@ _STORED = """
 SELECT external_id, extract(epoch FROM pg_xact_commit_timestamp(xmin))::float8 FROM {}.records_record
 WHERE object = 'Contact' AND data ? 'lpr_score'
 """
-_LEFT = "SELECT count(*) FROM triggers_liveevent WHERE status IN ('queued', 'running')"
+_LEFT = "SELECT EXISTS (SELECT FROM triggers_liveevent WHERE status IN ('queued', 'running'))"
 _STATUSES = (
     "SELECT status || coalesce(' ' || nullif(reason, ''), ''), count(*) FROM triggers_event GROUP BY 1"
 )
@@ -144,7 +144,7 @@ class Installation:
                 return
         raise SystemExit(f"Web did not come up.\n{self.logs()}")
 
-    def wait_until_done(self, *, seconds: float = 120, pause: float = 0.05) -> float:
+    def wait_until_done(self, *, seconds: float = 120, pause: float = 0.1) -> float:
         """Return the moment when no event waits or runs any more."""
         until = time.monotonic() + seconds
         while self.ask(_LEFT)[0][0]:
