@@ -12,7 +12,6 @@ from django.urls import reverse
 from unfold.dataclasses import SearchResult
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from logs import search as finding
 from tenants.operators import OperatorAdmin, admin_url
 from tenants.scope import every_tenant
 from triggers import history, home
@@ -105,7 +104,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
 def search(request: HttpRequest, term: str) -> list[SearchResult]:
     """The command palette: executions by id, record, e-mail or phone."""
     with every_tenant():
-        found = list(history.executions().filter(finding.find(term)).order_by("-pk")[:MOST_FOUND])
+        found = list(history.executions().filter(history.matching(term)).order_by("-pk")[:MOST_FOUND])
     return [
         SearchResult(
             title=execution.trigger,

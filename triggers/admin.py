@@ -122,7 +122,8 @@ class ExecutionAdmin(HistoryAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Execution], search_term: str
     ) -> tuple[QuerySet[Execution], bool]:
-        return queryset.filter(search.find(search_term)), False
+        with every_tenant():
+            return queryset.filter(history.matching(search_term)), False
 
     def has_replay_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.is_active and request.user.is_superuser) or request.user.has_perm(

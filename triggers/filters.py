@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from django.db.models import Q
 from django.utils.dateparse import parse_date, parse_datetime
 
-from logs import search
 from tenants.errors import CodedError
+from triggers import history
 from triggers.choices import EventStatus, ExecutionStatus, Mode, Operation
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ class BadFilter(CodedError):
 
 def of_executions(query: Mapping[str, str], *, country: str) -> Q:
     """The condition a query string on ``executions/`` stands for. Raises ``BadFilter``."""
-    return _conditions(query, {**_EXECUTIONS, "q": lambda text: search.find(text, country=country)})
+    return _conditions(query, {**_EXECUTIONS, "q": partial(history.matching, country=country)})
 
 
 def of_events(query: Mapping[str, str]) -> Q:

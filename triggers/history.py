@@ -6,7 +6,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from django.db.models import F, Q
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db.models import BooleanField, F, Func, Q
 
 from governor.judgment.masking import mask
 from logs import search, traces
@@ -104,10 +105,30 @@ def execution_of(code: str) -> Execution:
     return found
 
 
+class _IsAnyOf(Func):
+    """``value = ANY(array)``."""
+
+    template = "%(expressions)s)"
+    arg_joiner = " = ANY("
+    output_field = BooleanField()
+
+
+def matching(query: str, *, country: str = search.DEFAULT_COUNTRY) -> Q:
+    """The executions in scope that ``query`` finds (``logs.search``), as a condition.
+
+    An array of ids, worked out first by the search indexes: beside an ordered list PostgreSQL would
+    rather walk the whole table from its newest row, hoping to meet a match soon.
+    """
+    wanted = search.find(query, country=country)
+    if not wanted:
+        return wanted
+    return Q(_IsAnyOf(F("pk"), ArraySubquery(Execution.objects.filter(wanted).values("pk"))))
+
+
 def newest(query: str) -> Execution:
     """The newest execution that ``query`` finds; "" finds all. Raises ``NoExecution``."""
     found: Execution | None = (
-        Execution.objects.select_related("tenant").filter(search.find(query)).order_by("-pk").first()
+        Execution.objects.select_related("tenant").filter(matching(query)).order_by("-pk").first()
     )
     if found is None:
         raise NoExecution("There is no such execution." if query else "Nothing has run yet.")

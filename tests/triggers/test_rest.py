@@ -121,7 +121,7 @@ class TestFilters:
             {"started_before": "2026-02-31T00:00:00Z"},
             {"created_after": "0001-01-01T00:00:00+23:00"},
             {"trigger": "x" * 201},
-            {"q": "a\x00b"},
+            {"q": "x" * 201},
         ],
     )
     def test_a_value_that_cannot_be_is_400_and_names_the_filter(self, api, acme_token, query):
@@ -161,7 +161,7 @@ class TestExecution:
             assert answer.json()["code"] == "triggers.no-execution"
         assert client.post(f"{LIST}{execution.code}/replay/").status_code == 404
 
-    @pytest.mark.parametrize("code", ["nope", str(uuid4()), "%00", "..", "x" * 300])
+    @pytest.mark.parametrize("code", ["nope", str(uuid4()), "%20", "..", "x" * 300])
     def test_an_unknown_one_is_404(self, api, acme_token, code):
         assert api(acme_token).get(f"{LIST}{code}/").status_code == 404
 

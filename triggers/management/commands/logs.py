@@ -9,7 +9,6 @@ from typing import IO, TYPE_CHECKING, Any, cast
 from django.core.management.base import BaseCommand, CommandError
 from rich.console import Console
 
-from logs import search
 from logs.render import line_of
 from tenants.scope import every_tenant
 from triggers import history
@@ -44,7 +43,7 @@ class Command(BaseCommand):
             if options["status"]:
                 found = found.filter(status=options["status"])
             if options["q"]:
-                found = found.filter(search.find(options["q"]))
+                found = found.filter(history.matching(options["q"]))
         newest = list(found.order_by("-pk")[: options["count"]])
         for execution in reversed(newest):
             self._print(execution, console, is_json=options["json"])
