@@ -50,6 +50,8 @@ def field_map(tenant_settings: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _pair(item: Mapping[str, Any]) -> tuple[Any, Any]:
+    if "value" in item and (usual := item.get("id")):
+        return usual, item["value"]
     key = next((item[name] for name in ("id", "key", "fieldKey", "name") if item.get(name)), None)
     names = ("value", "fieldValue", "field_value", "fieldValueString", "valueString")
     return key, next((item[name] for name in names if name in item), None)
