@@ -8,7 +8,6 @@ from uuid import UUID
 from django.utils.timezone import now
 from drf_spectacular.utils import extend_schema
 from rest_framework import exceptions, serializers, status
-from rest_framework.pagination import CursorPagination
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
@@ -17,6 +16,7 @@ from tenants.addresses import hook_url
 from tenants.choices import TenantStatus
 from tenants.connections import rotate_secret
 from tenants.models import ApiKey, Connection, Tenant, Tier
+from tenants.paging import Newest
 from tenants.permissions import HasToken, IsOperator, token_scope
 from tenants.provision import BadTenant, check_timezone
 from tenants.setup import read_plan, set_up
@@ -24,18 +24,6 @@ from tenants.setup import read_plan, set_up
 if TYPE_CHECKING:
     from django.db.models import QuerySet
     from rest_framework.request import Request
-
-
-class Newest(CursorPagination):
-    """Pages by id, newest first; nothing is counted."""
-
-    ordering = "-pk"
-    page_size = 50
-    max_page_size = 200
-    page_size_query_param = "limit"
-
-    def get_paginated_response(self, data: Any) -> Response:
-        return Response({"results": data, "next": self.get_next_link(), "previous": self.get_previous_link()})
 
 
 class TenantSerializer(serializers.ModelSerializer[Tenant]):

@@ -9,7 +9,7 @@ import time
 from functools import cache
 from typing import TYPE_CHECKING
 
-from django.core.exceptions import DisallowedHost
+from django.core.exceptions import BadRequest, DisallowedHost
 from django.http import Http404, HttpRequest, JsonResponse
 from django.http.request import split_domain_port
 from django.urls import get_script_prefix, set_script_prefix
@@ -85,6 +85,11 @@ class Portal:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         request.tenant = None  # type: ignore[attr-defined]
         path = request.path_info
+        # NUL names nothing, and the database would not take it. The API's filters say so by name.
+        if "\x00" in path:
+            raise Http404
+        if "%00" in request.META.get("QUERY_STRING", "") and not path.startswith("/api/"):
+            raise BadRequest
         if path.startswith(PLATFORM):
             return self.get_response(request)
         match = _PATH.fullmatch(path)

@@ -38,7 +38,7 @@ def token_scope(request: Request) -> Iterator[Tenant | None]:
     assert isinstance(key, ApiKey)
     slug = request.query_params.get("tenant")
     tenant = key.tenant
-    if slug and tenant is None:
+    if slug and tenant is None and "\x00" not in slug:
         tenant = Tenant.objects.filter(slug=slug).first()
     if slug and (tenant is None or tenant.slug != slug):
         raise exceptions.NotFound("There is no such tenant.")

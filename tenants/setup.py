@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from django.db import transaction
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -27,9 +27,10 @@ class ConnectionPlan(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     crm: CRM
-    account_id: str = ""
-    name: str = ""
-    secrets: list[str] = Field(default_factory=list)
+    account_id: str = Field("", max_length=120)
+    name: str = Field("", max_length=120)
+    # An empty secret would verify what anybody signs.
+    secrets: list[Annotated[str, Field(min_length=1)]] = Field(default_factory=list)
     public_keys: list[str] = Field(default_factory=list)
     api_token: str = ""  # to write to the CRM
 
@@ -39,12 +40,12 @@ class TenantPlan(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     slug: str
-    name: str = ""
+    name: str = Field("", max_length=120)
     tier: str = "free"
     timezone: str = "UTC"
-    host: str | None = None
+    host: str | None = Field(None, max_length=253)
     settings: dict[str, Any] = Field(default_factory=dict)
-    owner: str | None = None  # an e-mail address
+    owner: str | None = Field(None, max_length=150, pattern=r"^\s*[^@\s]+@[^@\s]+\s*$")  # an e-mail address
     connections: list[ConnectionPlan] = Field(default_factory=list)
 
 

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 from django.utils.timezone import now
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import status
-from rest_framework.pagination import CursorPagination
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from logs.search import DEFAULT_COUNTRY
 from tenants.models import ApiKey
+from tenants.paging import Newest
 from tenants.permissions import token_scope
 from triggers import filters, history, replay, serializers
 
@@ -25,25 +25,13 @@ if TYPE_CHECKING:
 _REFUSALS = dict.fromkeys((400, 401, 404), serializers.ErrorSerializer)
 
 
-class Cursor(CursorPagination):
-    """Pages by id, newest first: each costs the same however deep, and nothing is counted."""
-
-    ordering = "-pk"
-    page_size = 50
-    max_page_size = 200
-    page_size_query_param = "limit"
-
-    def get_paginated_response(self, data: Any) -> Response:
-        return Response({"results": data, "next": self.get_next_link(), "previous": self.get_previous_link()})
-
-
 def _parameters(*names: str) -> list[OpenApiParameter]:
     return [OpenApiParameter(name) for name in (*names, "tenant", "cursor", "limit")]
 
 
 class _View(APIView):
     def page(self, rows: QuerySet[Any], serializer: Any, request: Request) -> Response:
-        paginator = Cursor()
+        paginator = Newest()
         found = paginator.paginate_queryset(rows, request, view=self) or []
         return paginator.get_paginated_response(serializer(found))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from base64 import b64encode
 from datetime import timedelta
 
 import pytest
@@ -98,7 +99,20 @@ class TestTenantsAPI:
 
     @pytest.mark.parametrize(
         "wanted",
-        [{}, [], {"slug": "acme"}, {"slug": "NO"}, {"slug": "x1", "tier": "gold"}, {"slug": "x1", "more": 1}],
+        [
+            {},
+            [],
+            {"slug": "acme"},
+            {"slug": "NO"},
+            {"slug": "x1", "tier": "gold"},
+            {"slug": "x1", "more": 1},
+            {"slug": "x1", "name": "x" * 300},
+            {"slug": "x1", "host": "x" * 300},
+            {"slug": "x1", "owner": "nobody"},
+            {"slug": "x1", "owner": "a@" + "b" * 300},
+            {"slug": "x1", "connections": [{"crm": "hubspot", "account_id": "1" * 300}]},
+            {"slug": "x1", "connections": [{"crm": "hubspot", "secrets": [""]}]},
+        ],
     )
     def test_a_bad_description_is_refused_and_makes_nothing(self, api, operator_token, acme, wanted):
         count = Tenant.objects.count()
@@ -158,3 +172,63 @@ class TestConnectionsAPI:
         found = Connection.objects.get(pk=acme_standard.pk)
         assert signing_secrets(found, at=now())[0] == response.json()["secret"]
         assert response.json()["secret"] not in str(AuditEvent.objects.values())
+
+
+class TestOddBytes:
+    """Whatever stands in an address, a cursor or a body, the answer is no 5xx."""
+
+    @pytest.mark.parametrize(
+        "position",
+        ["p=abc", "p=1.5", "p=", "p=%00", "p=-1", "p=" + "9" * 40, "p=" + "9" * 5000, "o=x", "\xff"],
+    )
+    @pytest.mark.parametrize(
+        "path", [TENANTS, "/api/v1/connections/", "/api/v1/events/", "/api/v1/executions/"]
+    )
+    def test_in_a_cursor(self, api, acme, acme_token, path, position):
+        cursor = b64encode(position.encode()).decode()
+
+        assert api(acme_token).get(path, {"cursor": cursor}).status_code == 404
+
+    @pytest.mark.parametrize(
+        "path",
+        [
+            f"{TENANTS}%00/",
+            "/api/v1/events/?tenant=%00",
+            "/api/v1/executions/?tenant=%00",
+            "/api/v1/connections/?tenant=a%00",
+            "/api/v1/triggers/?tenant=%00",
+            "/api/v1/events/%00/",
+        ],
+    )
+    def test_in_an_address(self, api, acme, operator_token, path):
+        refused = api(operator_token).get(path)
+
+        assert refused.status_code == 404
+        assert refused.json()["code"] == "api.not-found"
+
+    def test_in_a_page_of_people(self, client, acme, operator):
+        client.force_login(operator)
+
+        assert client.get("/admin/triggers/execution/?status__exact=%00").status_code == 400
+        assert client.get("/t/acme/%00").status_code == 404
+
+    @pytest.mark.parametrize(
+        "body",
+        [
+            b"[" * 100_000,
+            b'{"settings":' * 3_000 + b"1" + b"}" * 3_000,
+            b'{"settings":{"a":"\\u0000"}}',
+            b'{"settings":{"\\u0000":1}}',
+            b'{"settings":{"a":["\\ud800"]}}',
+            b'{"name":"\\u0000"}',
+            b'{"settings":{"a":NaN}}',
+            b"\xff",
+        ],
+    )
+    def test_in_a_body(self, api, acme, operator_token, body):
+        client = api(operator_token)
+
+        for method, path in (("POST", TENANTS), ("PATCH", f"{TENANTS}acme/")):
+            refused = client.generic(method, path, body, content_type="application/json")
+            assert refused.status_code == 400
+            assert refused.json()["code"] == "api.parse-error"

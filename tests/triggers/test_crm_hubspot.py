@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hmac
 import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -89,6 +91,19 @@ class TestVerify:
     def test_a_sending_time_that_is_none_is_refused(self, sent: str) -> None:
         with pytest.raises(BadSignature):
             verify(VECTOR_BODY, {**self.VECTOR, "X-HubSpot-Request-Timestamp": sent}, uris=(VECTOR_URI,))
+
+    def test_an_empty_secret_proves_nothing(self) -> None:
+        with pytest.raises(BadSignature):
+            verify(b"[]", sign_hubspot(b"[]", uri=URI, secret="", at=AT), secrets=("",))
+
+    def test_a_sending_time_beyond_the_calendar_is_refused(self) -> None:
+        sent = "9" * 15
+        message = f"POST{URI}[]{sent}".encode()
+        signature = base64.b64encode(hmac.digest(HUBSPOT_SECRET.encode(), message, "sha256")).decode()
+        headers = {"X-HubSpot-Signature-v3": signature, "X-HubSpot-Request-Timestamp": sent}
+
+        with pytest.raises(BadSignature):
+            verify(b"[]", headers)
 
     def test_the_older_schemes_are_refused_by_name(self) -> None:
         with pytest.raises(BadSignature, match="legacy"):

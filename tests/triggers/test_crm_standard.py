@@ -103,6 +103,16 @@ class TestVerify:
         with pytest.raises(BadSignature):
             verify(b"{}", headers, secrets=secrets)
 
+    def test_a_sending_time_beyond_the_calendar_is_refused(self) -> None:
+        sent = "9" * 12
+        message = f"msg_1.{sent}.{{}}".encode()
+        key = base64.b64decode(STANDARD_SECRET.removeprefix("whsec_"))
+        signature = "v1," + base64.b64encode(hmac.digest(key, message, "sha256")).decode()
+        headers = {"webhook-id": "msg_1", "webhook-timestamp": sent, "webhook-signature": signature}
+
+        with pytest.raises(BadSignature):
+            verify(b"{}", headers)
+
     @pytest.mark.parametrize("offset", [timedelta(minutes=6), -timedelta(minutes=6)])
     def test_a_sending_time_over_five_minutes_off_is_refused(self, offset: timedelta) -> None:
         verify(b"{}", sign_standard(b"{}", at=AT + offset * 0.8))

@@ -68,7 +68,7 @@ def verify(
     written = headers.get("webhook-signature", "")
     if not message_id or not sent or not written:
         raise BadSignature("One of webhook-id, webhook-timestamp and webhook-signature is missing.")
-    if not sent.isascii() or not sent.isdigit() or len(sent) > 12:
+    if not sent.isascii() or not sent.isdigit() or len(sent) > 11:
         raise BadSignature("webhook-timestamp is not a time in seconds.")
     offered = [
         token[3:].encode() for token in written.split(" ")[:_MAX_SIGNATURES] if token.startswith("v1,")
