@@ -22,6 +22,8 @@ logger = logging.getLogger(__name__)
 OUTSTANDING_MS = 10_000
 MAX_WAITING = 10_000
 BETWEEN_S, AFTER_FAILURE_S = 0.02, 1.0
+# A lane under load is served as long as events come: a bell more often only finds it leased.
+SAME_LANE_S = 0.1
 TASK = "triggers.tasks.serve_lanes"
 
 
@@ -50,14 +52,20 @@ class Ringer:
         self._thread.join(timeout=5)
 
     def _run(self) -> None:
+        rung: dict[int, float] = {}  # when, of the lanes rung for a moment ago
         while not self._is_stopping:
             with self._wake:
                 while not self._lanes and not self._is_stopping:
                     self._wake.wait()
-                lanes, self._lanes = self._lanes, set()
+                now = time.monotonic()
+                rung = {lane: at for lane, at in rung.items() if now - at < SAME_LANE_S}
+                lanes = self._lanes - rung.keys()
+                self._lanes -= lanes  # the others stay until it is their time
+            rung |= dict.fromkeys(lanes, now)
             pause = BETWEEN_S
             try:
-                self._send(sorted(lanes))
+                if lanes:
+                    self._send(sorted(lanes))
             except Exception as error:
                 # Whatever it is: the events are stored, and nobody waits for a bell.
                 self.failures += 1
