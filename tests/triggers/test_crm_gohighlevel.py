@@ -5,10 +5,9 @@ from __future__ import annotations
 import base64
 import json
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from tests.factories import ED25519_KEY, ED25519_PUBLIC, STRANGER_KEY, sign_gohighlevel
 from tests.triggers.samples import sample
@@ -16,20 +15,24 @@ from triggers.crm import BadSignature, Found, gohighlevel
 from triggers.crm.adapter import NOT_AN_EVENT, RECORD_MISSING
 from triggers.schemas import FIELDS, Misfit
 
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 AT = datetime(2026, 3, 5, 12, 0, tzinfo=UTC)
 
 # A vector made with a throw-away key pair; nobody else's key signs with it.
 VECTOR_KEY = "MCowBQYDK2VwAyEA5PeNB0BwtNwSYVYKf9+Nm3y5XannWn9LCJu+NfNwYNs="
 VECTOR_BODY = (
-    '{"type":"ContactUpdate","locationId":"ve9EPM428h8vShlRW1KT","id":"nmFmQEsNgz6AVpgLVUJ0","address1":"3535 1st'
-    ' St N","city":"ruDolomitebika","state":"AL","companyName":"Loram ipsum","country":"US","source":"xyz form",'
-    '"dateAdded":"2021-11-26T12:41:02.193Z","dateOfBirth":"2000-01-05T00:00:00.000Z","dnd":true,"email":'
-    '"lead@example.com","name":"John Deo","firstName":"John","lastName":"Deo","phone":"+12025550143","postalCode":'
-    '"452001","tags":["id magna sed Lorem","Duis dolor commodo aliqua"],"website":"https://www.google.com/",'
-    '"attachments":[],"assignedTo":"nmFmQEsNgz6AVpgLVUJ0","customFields":[{"id":"BcdmQEsNgz6AVpgLVUJ0","value":'
-    '"XYZ Corp"}],"timestamp":"2026-03-03T20:20:10.101Z","webhookId":"8656d90d-0000-4000-8000-000000000001",'
-    '"versionId":"698de27f0000000000000000","appId":"698de27f0000000000000000"}'
-).encode()
+    b'{"type":"ContactUpdate","locationId":"ve9EPM428h8vShlRW1KT","id":"nmFmQEsNgz6AVpgLVUJ0","address1":"'
+    b'3535 1st St N","city":"ruDolomitebika","state":"AL","companyName":"Loram ipsum","country":"US","sour'
+    b'ce":"xyz form","dateAdded":"2021-11-26T12:41:02.193Z","dateOfBirth":"2000-01-05T00:00:00.000Z","dnd"'
+    b':true,"email":"lead@example.com","name":"John Deo","firstName":"John","lastName":"Deo","phone":"+120'
+    b'25550143","postalCode":"452001","tags":["id magna sed Lorem","Duis dolor commodo aliqua"],"website":'
+    b'"https://www.google.com/","attachments":[],"assignedTo":"nmFmQEsNgz6AVpgLVUJ0","customFields":[{"id"'
+    b':"BcdmQEsNgz6AVpgLVUJ0","value":"XYZ Corp"}],"timestamp":"2026-03-03T20:20:10.101Z","webhookId":"865'
+    b'6d90d-0000-4000-8000-000000000001","versionId":"698de27f0000000000000000","appId":"698de27f000000000'
+    b'0000000"}'
+)
 VECTOR_SIGNATURE = "ixk3NMZpi5GWOZowZ0VJbYQBoZSkh2ADwM++H9lQ7tXY8d/9PPUYQ4xAmDGvTp/8RZGFWPrzIadlyp8LizirBQ=="
 
 

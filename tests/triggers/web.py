@@ -9,7 +9,6 @@ import subprocess
 import sys
 from http.client import HTTPConnection
 from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import quote
 
 from circuitos.env import BASE_DIR
 
