@@ -80,6 +80,7 @@ def console(open_page, live_server, operator):
 
 
 def fits(page):
+    page.wait_for_load_state()
     return page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
 
 
@@ -90,9 +91,11 @@ class TestConsole:
         page = console(scheme, size)
 
         page.fill("#find", "lead-7@example.test")
-        page.click("text=Find >> nth=-1")
+        page.click("button:text('Find')")
+        page.wait_for_url("**/execution/?q=*")
         assert fits(page)
         page.click("#result_list .data-row a >> nth=0")
+        page.wait_for_url("**/change/*")
         assert page.inner_text(".co-sentence") == (
             "Stopped at a limit: API calls 51 of 50 at chatty.py:31. Nothing was committed."
         )
@@ -102,7 +105,7 @@ class TestConsole:
         page.click("#timing summary")
         assert page.locator("#timing .co-span:visible").count() == 51
         assert fits(page)
-        page.click("text=Replay >> nth=-1")
+        page.click("button:text('Replay')")
         page.wait_for_selector("text=Replay queued")
 
         with every_tenant():
@@ -110,7 +113,7 @@ class TestConsole:
         assert str(started.code) in page.url
         assert "A replay of" in page.inner_text("#related")
         page.click("#related a")
-        assert str(failed.code) in page.url
+        page.wait_for_url(f"**/{failed.code}/change/")
         assert "Replayed as" in page.inner_text("#related")
 
     @SIZES
@@ -129,7 +132,7 @@ class TestConsole:
 
         assert "a***@e***.test" in page.inner_text("#body")
         page.click("#executions a")
-        assert str(failed.code) in page.url
+        page.wait_for_url(f"**/{failed.code}/change/")
 
     def test_the_palette_finds_an_execution(self, console, live_server, failed):
         page = console()
