@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from circuitos.script import loading
-from governor.jail import landlock, process, runner, seccomp
+from governor.jail import landlock, process, rehearsal, runner, seccomp
 from governor.jail.wire import pack, unpack
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -46,6 +46,7 @@ def main(arguments: list[str]) -> None:
         for name in _WARM:
             importlib.import_module(name)
         loading.load_scripts(arguments[2:])
+        rehearsal.play()
     except BaseException as error:  # the supervisor tells it; a script may throw anything
         _send(control, {"t": "failed", "detail": _say(error), "traceback": traceback.format_exc()[-8000:]})
         return
