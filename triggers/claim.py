@@ -21,9 +21,11 @@ if TYPE_CHECKING:
 
 MOST = 200  # events of a batch
 WINDOW = 1000  # waiting events looked at
+# Of a batch's bodies: a worker has them in memory several times over, and a frame to the jail holds 16 MiB.
+MOST_BYTES = 4 * 1024 * 1024
 
 _WINDOW = """
-SELECT id, operation, record_id FROM triggers_liveevent
+SELECT id, operation, record_id, octet_length(body) FROM triggers_liveevent
 WHERE lane_id = %s AND status = 'queued' AND record_id <> ALL(%s::varchar[]) ORDER BY id LIMIT %s
 """
 _CLAIM = """
@@ -110,20 +112,24 @@ def set_aside(
     """Quarantine the lane's next event: the mirror cannot hold it, and it must not hold the lane."""
     cursor.execute(_WINDOW, [lease.lane_id, list(held), 1])
     verdict = work.Verdict("quarantined", code, detail)
-    ends = [past.end_of(event_id, {"": verdict}) for event_id, _, _ in cursor.fetchall()]
+    ends = [past.end_of(event_id, {"": verdict}) for event_id, *_ in cursor.fetchall()]
     past.move(cursor, ends, at=at)
     return Claimed(finished=len(ends))
 
 
-def choose(window: Sequence[tuple[int, str, str]], operation: str, most: int) -> list[int]:
+def choose(window: Sequence[tuple[int, str, str, int]], operation: str, most: int) -> list[int]:
     """The ids to claim. An event whose turn has not come holds back the later ones of its record."""
     seen: set[str] = set()
     chosen: list[int] = []
-    for event_id, event_operation, record_id in window:
+    left = MOST_BYTES
+    for event_id, event_operation, record_id, size in window:
         if record_id in seen:
             continue
         seen.add(record_id)
         if event_operation == operation:
+            left -= size
+            if chosen and left < 0:
+                break
             chosen.append(event_id)
             if len(chosen) == most:
                 break

@@ -12,6 +12,8 @@ from triggers.work import Work
 if TYPE_CHECKING:
     from triggers.lanes import Lease
 
+MOST_RESUMED = 400  # members; executions held for hours come due by the thousand
+
 _OPEN = """
 SELECT code, root, trigger, operation, release, seed, now, created_at, mode, id, parent_id, replay_of_id,
        started_at, attempts, losses, event_ids, record_ids, status,
@@ -29,18 +31,23 @@ class Left:
 
 
 def resume(cursor: Any, lease: Lease) -> Left:
-    """The lane's executions that are due again. One that was running lost its worker: that counts."""
+    """The lane's executions that are due again, the oldest first, as many as a worker can hold in memory.
+
+    One that was running lost its worker: that counts.
+    """
     cursor.execute(_OPEN, [lease.lane_id])
     left = Left()
     names = [column.name for column in cursor.description]
     due: list[dict[str, Any]] = []
+    size = 0
     for row in cursor.fetchall():
         found = dict(zip(names, row, strict=True))
         record_ids = found.pop("record_ids")
         if found.pop("waits"):
             left.held.update(record_ids)
-        else:
+        elif not due or size + len(record_ids) <= MOST_RESUMED:
             due.append(found)
+            size += len(record_ids)
     if not due:
         return left
     ids = {event_id for each in due for event_id in each["event_ids"]}

@@ -22,25 +22,35 @@ from tests.triggers.engine import (
     statuses,
     supervisor,
 )
-from triggers.claim import choose
+from triggers.claim import MOST_BYTES, choose
 from triggers.models import Execution, LiveEvent, TriggerConfig
 
 
 class TestChoose:
     def test_takes_one_operation_and_each_record_once(self):
-        window = [(1, "insert", "a"), (2, "insert", "b"), (3, "insert", "a"), (4, "update", "c")]
+        window = [(1, "insert", "a", 9), (2, "insert", "b", 9), (3, "insert", "a", 9), (4, "update", "c", 9)]
 
         assert choose(window, "insert", 200) == [1, 2]
 
     def test_an_event_of_another_operation_holds_its_records_later_ones(self):
-        window = [(1, "insert", "a"), (2, "update", "b"), (3, "insert", "b"), (4, "insert", "c")]
+        window = [(1, "insert", "a", 9), (2, "update", "b", 9), (3, "insert", "b", 9), (4, "insert", "c", 9)]
 
         assert choose(window, "insert", 200) == [1, 4]
 
     def test_stops_at_the_batch_size(self):
-        window = [(number, "insert", str(number)) for number in range(9)]
+        window = [(number, "insert", str(number), 9) for number in range(9)]
 
         assert choose(window, "insert", 3) == [0, 1, 2]
+
+    def test_stops_before_its_bodies_are_too_much_for_a_worker(self):
+        window = [(number, "insert", str(number), 1_000_000) for number in range(200)]
+
+        chosen = choose(window, "insert", 200)
+
+        assert 0 < len(chosen) * 1_000_000 <= MOST_BYTES
+
+    def test_takes_an_event_of_any_size_alone(self):
+        assert choose([(1, "insert", "a", 10 * MOST_BYTES)], "insert", 200) == [1]
 
 
 class TestOrder:
@@ -54,6 +64,18 @@ class TestOrder:
 
         assert runs.batches == [["c1", "c2"], ["c1"], ["c1"], ["c1"], ["c1"]]
         assert [job.records[0]["first_name"] for job in runs.jobs] == ["n0", "n1", "n2", "n3", "n4"]
+
+    def test_large_events_run_in_several_batches(self, acme):
+        for number in range(20):
+            put(acme, f"c{number:02}", source="x" * 1_000_000)
+        runs = Runs()
+
+        drain(supervisor(runs))
+
+        assert len(runs.batches) > 1
+        assert [record_id for batch in runs.batches for record_id in batch] == [
+            f"c{number:02}" for number in range(20)
+        ]
 
     def test_operations_follow_each_other_for_a_record(self, acme):
         put(acme, "c1")

@@ -26,7 +26,9 @@ from tests.triggers.engine import (
     supervisor,
 )
 from triggers import bisect, lanes, rescue
-from triggers.models import Lane
+from triggers.models import Execution, Lane
+
+BROKEN = RunError(code="governor.jail-broken", detail="no jail", is_retryable=True)
 
 
 class Died(BaseException):
@@ -127,6 +129,28 @@ class TestResume:
 
         assert runs.batches[-1] == ["c2"]
         assert statuses(acme) == {"c1": ["quarantined"], "c2": ["succeeded"]}
+
+
+class TestMany:
+    def test_are_resumed_a_few_at_a_time_and_all_in_their_order(self, acme, monkeypatch):
+        monkeypatch.setattr(rescue, "MOST_RESUMED", 3)
+        runs = Runs(lambda job: RunResult(error=BROKEN))
+        for number in range(5):
+            put(acme, f"a{number}")
+            put(acme, f"b{number}")
+            drain(supervisor(runs))
+        with every_tenant():
+            Execution.objects.update(next_attempt_at=datetime.now(UTC) - timedelta(seconds=1))
+        with connection.cursor() as cursor:
+            lease, _ = lanes.take(cursor, worker="w")
+            assert lease is not None
+            assert [work.size for work in rescue.resume(cursor, lease).works] == [2]
+            lanes.release(cursor, lease, is_served=False)
+
+        runs = Runs(scoring)
+        drain(supervisor(runs))
+
+        assert runs.batches == [[f"a{number}", f"b{number}"] for number in range(5)]
 
 
 class TestLosses:
