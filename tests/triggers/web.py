@@ -9,6 +9,7 @@ import subprocess
 import sys
 from http.client import HTTPConnection
 from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import quote
 
 from circuitos.env import BASE_DIR
 
@@ -91,9 +92,8 @@ def path_of(connection: Connection) -> str:
 
 def environ_for(database: Mapping[str, Any], **others: str) -> dict[str, str]:
     """The environment of a child on this database."""
-    address = (
-        f"postgres://{database['USER']}:{database['PASSWORD']}@/{database['NAME']}?host={database['HOST']}"
-    )
+    user, password, name, host = (quote(str(database[part])) for part in ("USER", "PASSWORD", "NAME", "HOST"))
+    address = f"postgres://{user}:{password}@/{name}?host={host}"
     if database["PORT"]:
         address += f"&port={database['PORT']}"
     return {**os.environ, "DATABASE_URL": address, "DJANGO_SETTINGS_MODULE": "circuitos.settings", **others}
