@@ -9,6 +9,8 @@ from django.utils.html import format_html, format_html_join
 from logs.vocabulary import meters, word
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from django.utils.safestring import SafeString
 
 
@@ -46,4 +48,13 @@ def tight_meters(usage: dict[str, Any], *, most: int = 2) -> SafeString:
                 for row in rows
             ),
         ),
+    )
+
+
+def moment(at: datetime | None) -> str:
+    """A time with its exact form on hover."""
+    if at is None:
+        return "–"
+    return format_html(
+        '<time datetime="{}" title="{}">{}</time>', at.isoformat(), f"{at:%F %T} UTC", f"{at:%d %b %H:%M:%S}"
     )

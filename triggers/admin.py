@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
-from django.db.models import F, OuterRef, Q, Subquery
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path
@@ -13,21 +13,20 @@ from django.utils.html import format_html
 from django.utils.timezone import now
 
 from logs import search
-from logs.pills import pill, tight_meters
+from logs.pills import moment, pill, tight_meters
 from logs.vocabulary import duration, status_of
 from tenants.errors import CodedError
-from tenants.operators import HistoryAdmin, OperatorAdmin, TenantFilter, admin_url, exact
+from tenants.operators import HistoryAdmin, TenantFilter, admin_url, exact
 from tenants.scope import every_tenant
-from triggers import history, page, replay
+from triggers import flow_admin, history, page, replay
 from triggers.choices import EventStatus, Mode
-from triggers.models import Event, Execution, Lane, LiveEvent, OutboxWrite, RefusedDelivery, TriggerConfig
+from triggers.models import Event, Execution
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from django.db.models import QuerySet
     from django.urls import URLPattern
 
+__all__ = ["EventAdmin", "ExecutionAdmin", "flow_admin"]  # Django looks here for both modules
 EXECUTION = "triggers.execution"
 MOST_REPLAYS = 50  # of one action, so that a careless tick does not flood a tenant's quota
 
@@ -86,7 +85,7 @@ class EventAdmin(HistoryAdmin):
 
     @admin.display(description="Received")
     def received(self, event: Event) -> str:
-        return _moment(event.received_at)
+        return moment(event.received_at)
 
 
 @admin.register(Execution)
@@ -225,103 +224,7 @@ class ExecutionAdmin(HistoryAdmin):
 
     @admin.display(description="Started")
     def started(self, execution: Execution) -> str:
-        return _moment(execution.started_at or execution.created_at)
-
-
-@admin.register(Lane)
-class LaneAdmin(HistoryAdmin):
-    list_display = ["tenant", "object", "kind", "state", "waiting_since", "last_served", "leased_by"]
-    list_filter = ["kind", ("tenant", TenantFilter), exact("object", "object")]
-    list_select_related = ["tenant"]
-    fields = [
-        "tenant", "object", "shard", "kind", "parked_reason", "parked_until",
-        "leased_by", "lease_until", "lease_token", "last_served_at",
-    ]  # fmt: skip
-    ordering = ["-id"]
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Lane]:
-        queryset: QuerySet[Lane] = super().get_queryset(request)
-        with every_tenant():
-            waiting = LiveEvent.objects.filter(lane=OuterRef("pk"), status=EventStatus.QUEUED)
-        oldest = waiting.order_by("id")
-        return queryset.annotate(oldest_waiting_at=Subquery(oldest.values("received_at")[:1]))
-
-    @admin.display(description="State")
-    def state(self, lane: Lane) -> str:
-        if lane.parked_reason:
-            until = f" until {lane.parked_until:%H:%M} UTC" if lane.parked_until else ""
-            return format_html("{} <span>{}{}</span>", pill("parked"), lane.parked_reason, until)
-        if lane.lease_until and lane.lease_until > now():
-            return pill("running")
-        return pill("queued") if lane.oldest_waiting_at else pill("idle")  # type: ignore[attr-defined]
-
-    @admin.display(description="Oldest waiting event")
-    def waiting_since(self, lane: Lane) -> str:
-        return _moment(lane.oldest_waiting_at)  # type: ignore[attr-defined]
-
-    @admin.display(description="Last served", ordering=F("last_served_at"))
-    def last_served(self, lane: Lane) -> str:
-        return _moment(lane.last_served_at)
-
-
-@admin.register(TriggerConfig)
-class TriggerConfigAdmin(OperatorAdmin):
-    list_display = ["trigger", "tenant", "state", "order", "paused_until", "pause_reason"]
-    list_filter = ["is_enabled", ("tenant", TenantFilter)]
-    list_select_related = ["tenant"]
-    search_fields = ["trigger"]
-    fields = ["trigger", "tenant", "is_enabled", "order", "paused_until", "pause_reason", "settings"]
-    ordering = ["trigger", "tenant_id"]
-
-    @admin.display(description="State")
-    def state(self, config: TriggerConfig) -> str:
-        if not config.is_enabled:
-            return pill("closed", "switched off")
-        return pill("paused" if config.paused_until and config.paused_until > now() else "active")
-
-
-@admin.register(OutboxWrite)
-class OutboxWriteAdmin(HistoryAdmin):
-    list_display = ["record", "tenant", "state", "execution_link", "created", "sent_at"]
-    list_filter = ["status", ("tenant", TenantFilter), exact("record", "record", "record_id")]
-    list_select_related = ["tenant"]
-    list_defer = ("sealed",)
-    fields = [
-        "tenant", "object", "record_id", "operation", "status", "problem", "attempts", "remote_id",
-        "created_at", "sent_at",
-    ]  # fmt: skip
-    ordering = ["-id"]
-
-    @admin.display(description="Write")
-    def record(self, write: OutboxWrite) -> str:
-        return f"{write.operation} {write.object} {write.record_id}"
-
-    @admin.display(description="Status")
-    def state(self, write: OutboxWrite) -> str:
-        return pill(write.status, write.problem)
-
-    @admin.display(description="Execution")
-    def execution_link(self, write: OutboxWrite) -> str:
-        short = str(write.execution)[-12:]
-        return format_html('<a href="{}"><code>{}</code></a>', admin_url(EXECUTION, write.execution), short)
-
-    @admin.display(description="Created")
-    def created(self, write: OutboxWrite) -> str:
-        return _moment(write.created_at)
-
-
-@admin.register(RefusedDelivery)
-class RefusedDeliveryAdmin(HistoryAdmin):
-    list_display = ["error_code", "tenant", "connection", "detail", "size", "received"]
-    list_filter = [("tenant", TenantFilter), exact("error code", "error", "error_code")]
-    list_select_related = ["tenant", "connection"]
-    list_defer = ("body",)
-    fields = ["tenant", "connection", "received_at", "error_code", "detail", "headers", "size"]
-    ordering = ["-id"]
-
-    @admin.display(description="Received")
-    def received(self, refused: RefusedDelivery) -> str:
-        return _moment(refused.received_at)
+        return moment(execution.started_at or execution.created_at)
 
 
 def _replay(execution: Execution, request: HttpRequest, *, mode: str) -> Execution:
@@ -350,12 +253,3 @@ def _missing(model_admin: Any, request: HttpRequest, object_id: str) -> HttpResp
     """Back to the start, with a sentence."""
     answer: HttpResponse = model_admin._get_obj_does_not_exist_redirect(request, model_admin.opts, object_id)  # noqa: SLF001
     return answer
-
-
-def _moment(at: datetime | None) -> str:
-    """A time with its exact form on hover."""
-    if at is None:
-        return "–"
-    return format_html(
-        '<time datetime="{}" title="{}">{}</time>', at.isoformat(), f"{at:%F %T} UTC", f"{at:%d %b %H:%M:%S}"
-    )
