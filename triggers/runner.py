@@ -34,8 +34,8 @@ STEP = 0.05  # seconds: the longest sleep while a batch fills
 YIELD_AFTER = 2.0  # seconds of one lane's executions after which other lanes get their turn
 PASS_OVER = 0.5  # seconds a lane that had nothing for us is left alone
 PASS_OVER_FAULT = 30.0  # and one that a fault of ours keeps from being served
-# How many events to claim after so many could not be stored; 0: set the next one aside.
-SMALLER = {claim.MOST: 14, 14: 1, 1: 0}
+# How many events to claim after so many could not be stored.
+SMALLER = {claim.MOST: 14, 14: 1}
 RECONNECT_SECONDS = 30.0
 LEASE_LOST = "triggers.lease-lost"
 WORKER_LOST = "triggers.worker-lost"
@@ -67,7 +67,7 @@ class Supervisor:
         self._run_job = run
         self._rates = ErrorRates()
         self._passed_over: dict[int, float] = {}
-        self._refused: dict[int, tuple[int, str]] = {}
+        self._refused: dict[int, int] = {}
         self._lease: Lease | None = None
 
     def use(self, registry: Registry) -> None:
@@ -151,15 +151,23 @@ class Supervisor:
 
     def _claim(self, cursor: Any, lease: Lease, held: set[str], at: datetime) -> claim.Claimed:
         """Claim a batch; one that could not be stored is smaller now, down to the event that is at fault."""
-        most, refusal = self._refused.pop(lease.lane_id, (claim.MOST, ""))
-        if not most:
-            return claim.set_aside(cursor, lease, held=held, code=UNSTORABLE, detail=refusal, at=at)
+        most = self._refused.pop(lease.lane_id, claim.MOST)
+        wanted = partial(
+            claim.claim, cursor, lease, configuration=self.configuration, held=held, most=most, at=at
+        )
         try:
-            return claim.claim(cursor, lease, configuration=self.configuration, held=held, most=most, at=at)
+            if most > 1:
+                return wanted()
+            # Set aside under the same lock: later, another worker may have done so, and the next be innocent.
+            with transaction.atomic():
+                return wanted()
         except REFUSED as error:
-            logger.warning("%d events of lane %s cannot be stored: %s", most, lease.lane_id, error)
-            self._refused[lease.lane_id] = (SMALLER[most], str(error))
-            raise _Refused from error
+            refusal = _first_line(error)
+            logger.warning("%d events of lane %s cannot be stored: %s", most, lease.lane_id, refusal)
+            if most > 1:
+                self._refused[lease.lane_id] = SMALLER[most]
+                raise _Refused from error
+            return claim.set_aside(cursor, lease, held=held, code=UNSTORABLE, detail=refusal, at=at)
 
     def _run_all(self, lease: Lease, works: Sequence[Work]) -> None:
         """Run the executions in order, one settle each. Raises ``Fenced``."""
@@ -180,7 +188,7 @@ class Supervisor:
                 is_last = self._settle(lease, current, result, queue, given_up, is_over=is_over)
             except REFUSED as error:
                 logger.exception("What execution %s did cannot be stored", current.code)
-                result = _not_run(UNSTORABLE, f"What it did cannot be stored: {error}")
+                result = _not_run(UNSTORABLE, f"What it did cannot be stored: {_first_line(error)}")
                 is_last = self._settle(lease, current, result, queue, given_up, is_over=is_over)
             if is_last:
                 return
@@ -275,6 +283,11 @@ class Supervisor:
             else:
                 return True
         return False
+
+
+def _first_line(error: Exception) -> str:
+    """What PostgreSQL says; in the lines below it quotes the values, and with them people."""
+    return str(error).partition("\n")[0]
 
 
 def _enqueue(queue: deque[Work], parts: Sequence[Work]) -> None:

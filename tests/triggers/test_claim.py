@@ -53,6 +53,28 @@ class TestChoose:
         assert choose([(1, "insert", "a", 10 * MOST_BYTES)], "insert", 200) == [1]
 
 
+class TestUnstorable:
+    def test_workers_that_meet_the_same_one_set_aside_no_other(self, acme, monkeypatch):
+        from triggers import claim as claiming
+
+        put(acme, "poison")
+        put(acme, "innocent")
+        apply = claiming.apply_incoming
+
+        def refuses(cursor: Any, *, changes: Any, **rest: Any) -> Any:
+            if any(change.record_id == "poison" for change in changes):
+                raise ValueError("a value that cannot be stored")
+            return apply(cursor, changes=changes, **rest)
+
+        monkeypatch.setattr(claiming, "apply_incoming", refuses)
+        first, second = supervisor(worker="first"), supervisor(worker="second")
+        for _ in range(8):
+            first.step()
+            second.step()
+
+        assert statuses(acme) == {"poison": ["quarantined"], "innocent": ["succeeded"]}
+
+
 class TestOrder:
     def test_events_of_one_record_run_in_the_order_acknowledged(self, acme):
         for number in range(5):
