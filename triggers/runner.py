@@ -152,15 +152,13 @@ class Supervisor:
     def _claim(self, cursor: Any, lease: Lease, held: set[str], at: datetime) -> claim.Claimed:
         """Claim a batch; one that could not be stored is smaller now, down to the event that is at fault."""
         most = self._refused.pop(lease.lane_id, claim.MOST)
-        wanted = partial(
-            claim.claim, cursor, lease, configuration=self.configuration, held=held, most=most, at=at
-        )
+        wanted = partial(claim.claim, cursor, lease, configuration=self.configuration, held=held, at=at)
         try:
             if most > 1:
-                return wanted()
+                return wanted(most=most)
             # Set aside under the same lock: later, another worker may have done so, and the next be innocent.
             with transaction.atomic():
-                return wanted()
+                return wanted(most=1)
         except REFUSED as error:
             refusal = _first_line(error)
             logger.warning("%d events of lane %s cannot be stored: %s", most, lease.lane_id, refusal)
@@ -286,7 +284,7 @@ class Supervisor:
 
 
 def _first_line(error: Exception) -> str:
-    """What PostgreSQL says; in the lines below it quotes the values, and with them people."""
+    # Below it PostgreSQL quotes the values, and with them people.
     return str(error).partition("\n")[0]
 
 
