@@ -67,6 +67,26 @@ class TestMessages:
         with pytest.raises(WireError):
             read_message(b"\x82\xa1t\xa3req\xa4args" + b"\x91" * 100_000 + b"\xc0")
 
+    def test_a_crowd_of_empty_lists_is_refused_before_it_is_opened(self):
+        crowd = {"t": "req", "id": 1, "op": "records.update", "args": {"rows": [[]] * 1_000_000}}
+
+        with pytest.raises(WireError, match="lists"):
+            read_message(pack(crowd)[4:])
+
+    def test_large_requests_of_any_value_are_opened(self):
+        row = {"a": 1.5, "b": -500, "c": 2**40, "d": "é" * 40, "e": None, "f": [True, b"x" * 70], "g": 7}
+        args = {"text": "я" * 500_000, "body": os.urandom(1_000_000), "rows": [row] * 40_000}
+
+        message = read_message(pack({"t": "req", "id": 1, "op": "http", "args": args})[4:])
+
+        assert isinstance(message, Req)
+        assert message.args == args
+
+    def test_a_log_line_is_not_opened_and_may_hold_anything(self):
+        crowd = {"t": "log", "level": "info", "message": "m", "data": [[]] * 1_000_000}
+
+        assert isinstance(read_message(pack(crowd)[4:]), Log)
+
     def test_random_bytes_never_raise_anything_else(self):
         for _ in range(300):
             with pytest.raises(WireError):
