@@ -75,7 +75,8 @@ class TestOneDelivery:
 
         assert sizes(installation, "ContactTrigger.rescore_on_intent_change", ids)[before:] == [100]
         (asked,) = installation.census.asked
-        assert len(asked) == 31
+        # Another test may have asked about the studio's own before: answers are kept for 30 days.
+        assert {*asked, NEAR} == {NEAR, *(str(10_000 + number) for number in range(1, 31))}
         assert installation.hubspot.paths() == ["contacts/update", "tasks/create"]
         (_, updates), (_, tasks) = installation.hubspot.requests
         assert len(updates) == 100
