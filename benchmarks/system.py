@@ -3,8 +3,8 @@
     python -m benchmarks.system [--leads N] [--rounds N] [--json]
 
 Once as HubSpot deliveries of 100 events, once as one GoHighLevel delivery a lead; all of one tenant, and
-shared out among four. A web process, a worker with two children, durable commits. The time runs from the first
-byte sent to the commit of the last score.
+shared out among four. A web process, a worker with two children, durable commits. The time runs from the
+first byte sent to the commit of the last score.
 """
 
 from __future__ import annotations
@@ -120,7 +120,8 @@ def _tell(crm: str, tenants: int, rounds: list[dict[str, Any]]) -> None:
     for told in rounds:
         print(
             f"{crm:12} {tenants} tenant(s) {told['seconds']:6.2f} s,"
-            f" accepted in {told['accepted_seconds']:.2f} s, answers p99 {told['answer_p99_ms']:.0f} ms, CPU s: {told['cpu_seconds']}",
+            f" accepted in {told['accepted_seconds']:.2f} s, answers p99 {told['answer_p99_ms']:.0f} ms,"
+            f" CPU s: {told['cpu_seconds']}",
             flush=True,
         )
 

@@ -76,9 +76,13 @@ class Execution(models.Model):
                 condition=models.Q(status__in=[ExecutionStatus.QUEUED, ExecutionStatus.RUNNING]),
             ),
             models.Index(
-                fields=["replay_of"], name="triggers_execution_replays", condition=models.Q(replay_of__isnull=False)
+                fields=["replay_of"],
+                name="triggers_execution_replays",
+                condition=models.Q(replay_of__isnull=False),
             ),
-            models.Index(fields=["parent"], name="triggers_execution_halves", condition=models.Q(parent__isnull=False)),
+            models.Index(
+                fields=["parent"], name="triggers_execution_halves", condition=models.Q(parent__isnull=False)
+            ),
             GinIndex(fields=["record_ids"], name="triggers_execution_records"),
             GinIndex(fields=["terms"], name="triggers_execution_terms"),
         ]
