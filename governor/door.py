@@ -58,7 +58,7 @@ class Door:
         *,
         seconds_left: Callable[[], float],
     ) -> None:
-        self.records = Records(job, meter)
+        self.records = Records(job, meter, seconds_left=seconds_left)
         self.parent: int | None = None
         self.last_line = ""
         self._job = job

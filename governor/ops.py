@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from django.db import connection
+from django.db import OperationalError, connection
+from psycopg2.errors import QueryCanceled
 
 from governor.changes import Changes, faults, new_id, unknown
 from tenants.errors import CodedError
 from tenants.records import store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from governor.job import Job
     from governor.meter import Meter
 
 LONGEST_ID = 200
 MOST_ROWS = 10_000
+MOST_CONDITIONS = 50  # of one query
 TASK = "Task"
 
 
@@ -34,8 +37,9 @@ class LimitReached(Exception):
 class Records:
     """Answers the ``records.*`` and ``task.create`` requests of one execution."""
 
-    def __init__(self, job: Job, meter: Meter) -> None:
+    def __init__(self, job: Job, meter: Meter, *, seconds_left: Callable[[], float]) -> None:
         self.changes = Changes()
+        self._seconds_left = seconds_left
         self._job = job
         self._meter = meter
         # Records we know to exist without asking: the batch's own, and those read before.
@@ -56,9 +60,11 @@ class Records:
         where, order_by, limit = args.get("where") or {}, args.get("order_by"), args.get("limit", 200)
         if not isinstance(where, dict) or not isinstance(order_by, str | None) or type(limit) is not int:
             raise BadRequest("A query has where (a mapping), order_by (a text) and limit (a number).")
+        if len(where) > MOST_CONDITIONS:
+            raise BadRequest(f"A query has at most {MOST_CONDITIONS} conditions.")
         # One more than may be read: enough to tell that the limit is exceeded, and never a whole table.
         most = max(0, min(limit, int(self._meter.left("records_read")) + 1, MOST_ROWS))
-        with connection.cursor() as cursor:
+        with self._in_time(at) as cursor:
             rows = store.query(
                 cursor, schema=self._job.schema, object=object_, where=where, order_by=order_by, limit=most
             )
@@ -163,6 +169,23 @@ class Records:
             rows = store.get(cursor, schema=self._job.schema, object=object_, ids=ids)
         self._remember(object_, rows)
         return rows
+
+    @contextmanager
+    def _in_time(self, at: str) -> Iterator[Any]:
+        """A cursor whose statements end with the wall limit: while it waits, the broker watches nothing."""
+        with connection.cursor() as cursor:
+            cursor.execute("SET statement_timeout = %s", [max(1, round(self._seconds_left() * 1000))])
+            is_over = False
+            try:
+                yield cursor
+            except OperationalError as error:
+                if not isinstance(error.__cause__, QueryCanceled):
+                    raise
+                is_over = True
+            cursor.execute("RESET statement_timeout")
+        if is_over:
+            self._meter.exceed("wall_ms", self._meter.max["wall_ms"], at=at)
+            raise LimitReached
 
     def _remember(self, object_: str, ids: Any) -> None:
         self._known.setdefault(object_, set()).update(ids)

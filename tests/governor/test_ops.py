@@ -65,6 +65,31 @@ class TestReading:
         assert (result.error.limit, result.error.used, result.error.max) == ("records_read", 2, 1)
         assert result.error.at.startswith("tests/governor/scripts/records.py:")
 
+    def test_a_query_has_so_many_conditions(self, execute):
+        result = execute("records.RecordTrigger.asks_too_much")
+
+        assert result.error.code == "script.bad-request"
+
+
+@pytest.mark.django_db(transaction=True)
+class TestSlowReading:
+    def test_a_query_ends_with_the_wall_limit(self, acme, execute):
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"INSERT INTO {acme.schema_name}.records_record"
+                " (object, external_id, data, marks, source, created_at, updated_at)"
+                " SELECT 'Contact', n::text, jsonb_build_object('text', repeat('x', 20000)), '{}', 'x',"
+                " now(), now() FROM generate_series(1, 5000) n"
+            )
+
+        result = execute("records.RecordTrigger.reads_slowly", limits={"wall_ms": 200})
+
+        assert result.error.limit == "wall_ms"
+        assert result.effects[0]["state"] == "refused"
+        with connection.cursor() as cursor:
+            cursor.execute("SHOW statement_timeout")
+            assert cursor.fetchone() == ("0",)
+
 
 @pytest.mark.usefixtures("contacts")
 class TestWriting:

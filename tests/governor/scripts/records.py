@@ -36,6 +36,14 @@ class RecordTrigger(CircuitTrigger):
         CircuitLog.info("found", sorted(row["name"] for row in CircuitDB.query("Contact")))
 
     @trigger("Contact", ["afterInsert"])
+    def reads_slowly(self, context):
+        CircuitDB.query("Contact", where={f"field{n}__ne": "x" for n in range(50)}, order_by="name")
+
+    @trigger("Contact", ["afterInsert"])
+    def asks_too_much(self, context):
+        CircuitDB.query("Contact", where={f"field{n}": "x" for n in range(51)})
+
+    @trigger("Contact", ["afterInsert"])
     def reads_all(self, context):
         CircuitDB.query("Contact", limit=10_000)
 
