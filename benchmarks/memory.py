@@ -79,7 +79,7 @@ def measure(leads: int, *, is_detailed: bool = False) -> dict[str, Any]:
             _send(installation, [sender.gohighlevel(lead("first"))])
             installation.wait_until_done()
             time.sleep(3)
-            idle = _pss(pid)
+            idle, told = _pss(pid), _read(box) if box else {}
             if is_detailed:
                 _tell(pid)
             sampler = _Sampler(pid)
@@ -93,7 +93,7 @@ def measure(leads: int, *, is_detailed: bool = False) -> dict[str, Any]:
             return {
                 "idle_mb": idle / MB,
                 "peak_mb": peak / MB,
-                "box": _read(box) if box else {},
+                "box": {"idle_mb": told["now_mb"], **_read(box)} if box else {},
                 "statuses": installation.statuses(),
             }
 
@@ -231,6 +231,9 @@ def _read(box: Path) -> dict[str, Any]:
     for name in ("memory.max_usage_in_bytes", "memory.peak"):
         if (box / name).exists():
             told["peak_mb"] = round(int((box / name).read_text()) / MB)
+    for name in ("memory.usage_in_bytes", "memory.current"):
+        if (box / name).exists():
+            told["now_mb"] = round(int((box / name).read_text()) / MB)
     for name in ("memory.oom_control", "memory.events"):
         if (box / name).exists():
             lines = dict(line.split() for line in (box / name).read_text().splitlines())
