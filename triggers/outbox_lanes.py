@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import socket
+import zlib
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
-from django.db import transaction
+from django.db import connection, transaction
 
 from tenants.secrets import unseal
 from triggers.crm.writer import Write
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
 
     from triggers.crm.writer import Key
 
 LEASE_SECONDS = 60
+_ADVISORY = 0x0B0C  # the first half of the lock's name; the second is the machine's
 ROWS = 1000  # of one lease
 
 _TAKE = """
@@ -58,6 +62,29 @@ SET status = said.status, problem = said.problem, remote_id = said.remote_id, le
 FROM unnest(%s::bigint[], %s::varchar[], %s::text[], %s::varchar[]) AS said (id, status, problem, remote_id)
 WHERE written.id = said.id AND written.status = 'pending'
 """
+
+
+@contextmanager
+def only_sender() -> Iterator[bool]:
+    """Whether this process alone of its machine may send now.
+
+    A CRM that hangs holds its sender for seconds; the machine's other workers keep serving lanes meanwhile.
+    """
+    machine = machine_lock()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", machine)
+        is_ours = bool(cursor.fetchone()[0])
+    try:
+        yield is_ours
+    finally:
+        if is_ours:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_unlock(%s, %s)", machine)
+
+
+def machine_lock() -> list[int]:
+    """The name of this machine's lock: two signed 32-bit numbers."""
+    return [_ADVISORY, zlib.crc32(socket.gethostname().encode()) - (1 << 31)]
 
 
 class Fenced(Exception):

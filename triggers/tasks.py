@@ -16,7 +16,16 @@ from governor import broker
 from governor.jail.supervisor import Zygote
 from logs import partitions
 from tenants.errors import CodedError
-from triggers import bells, delivery_retention, heartbeat, lanes, outbox_sender, registry, rescue
+from triggers import (
+    bells,
+    delivery_retention,
+    heartbeat,
+    lanes,
+    outbox_lanes,
+    outbox_sender,
+    registry,
+    rescue,
+)
 from triggers.runner import Supervisor
 
 logger = logging.getLogger(__name__)
@@ -32,13 +41,16 @@ def serve_lanes(*, lane_id: int | None = None, **_: Any) -> None:
         bells.heard(lane_id)
     if _Process.supervisor().serve(seconds=SERVE_SECONDS):
         _ring_waiting()
-    send_outbox()
+    else:
+        send_outbox()
 
 
 @shared_task(name="triggers.tasks.send_outbox")
 def send_outbox(**_: Any) -> None:
-    """Tell the CRMs what executions changed: after each round of lanes, and by beat as a safety net."""
-    outbox_sender.drain(seconds=SEND_SECONDS)
+    """Tell the CRMs what executions changed: when no lane is ripe, and by beat where there is always one."""
+    with outbox_lanes.only_sender() as is_ours:
+        if is_ours:
+            outbox_sender.drain(seconds=SEND_SECONDS)
 
 
 @shared_task(name="triggers.tasks.wake")

@@ -12,7 +12,7 @@ from circuitos.celery import app
 from logs import partitions
 from tenants.scope import every_tenant
 from tests.triggers.engine import Runs, put, scoring, statuses, supervisor
-from triggers import bells, lanes, tasks
+from triggers import bells, lanes, outbox_lanes, outbox_sender, tasks
 from triggers.models import Lane
 
 
@@ -110,3 +110,23 @@ class TestProcess:
         assert tasks._Process.supervisor() is not first
         tasks._Process.close()
         assert tasks._Process._supervisor is None
+
+
+class TestSendOutbox:
+    def test_is_left_to_the_one_process_of_the_machine_that_sends_already(self, acme, monkeypatch):
+        drained: list[float] = []
+        monkeypatch.setattr(outbox_sender, "drain", lambda *, seconds: drained.append(seconds))
+        elsewhere = connection.copy()
+        machine = outbox_lanes.machine_lock()
+        try:
+            with elsewhere.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_lock(%s, %s)", machine)
+                tasks.send_outbox()
+                while_held = list(drained)
+                cursor.execute("SELECT pg_advisory_unlock(%s, %s)", machine)
+            tasks.send_outbox()
+        finally:
+            elsewhere.close()
+
+        assert while_held == []
+        assert drained == [tasks.SEND_SECONDS]
