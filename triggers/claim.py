@@ -101,6 +101,7 @@ def claim(
             wanted=wanted,
             operation=operation,
             release=configuration.registry.release,
+            paused=configuration.paused(cursor, lease),
             at=at,
         )
     return claimed
@@ -191,8 +192,10 @@ def _executions(
     wanted: Sequence[Wanted],
     operation: str,
     release: str,
+    paused: Collection[str],
     at: datetime,
 ) -> list[Work]:
+    """Store an execution for each trigger. Returns those to run now; a paused trigger's waits for its end."""
     batch = [member for member, _ in kept]
     names = [each.spec.name for each in wanted]
     for member in batch:
@@ -210,8 +213,10 @@ def _executions(
         work.create(trigger=name, operation=operation, release=release, members=batch, at=at)
         for name in names
     ]
-    # The first starts with the claim: one statement less, and its attempt counts if the worker dies now.
-    works[0].started_at, works[0].attempts = at, 1
+    ready = [each for each in works if each.trigger not in paused]
+    if ready:
+        # The first starts with the claim: one statement less, and its attempt counts if the worker dies now.
+        ready[0].started_at, ready[0].attempts = at, 1
     terms = terms_of([member.record for member in batch])
     work.store(
         cursor,
@@ -221,4 +226,4 @@ def _executions(
         obj=lease.object,
         terms=[terms] * len(works),
     )
-    return works
+    return ready

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 if TYPE_CHECKING:
+    from triggers.lanes import Lease
     from triggers.registry import Registry, TriggerSpec
 
 FRESH_SECONDS = 5.0  # how long a switch may take to reach a running worker
 
 _ROWS = """
-SELECT trigger, tenant_id IS NOT NULL AS is_own, is_enabled, "order", settings FROM triggers_triggerconfig
+SELECT trigger, is_enabled, coalesce(paused_until > clock_timestamp(), false) AS is_paused, "order", settings
+FROM triggers_triggerconfig
 WHERE tenant_id = %s OR tenant_id IS NULL ORDER BY tenant_id NULLS FIRST
 """
 
@@ -31,6 +33,7 @@ class Wanted:
 @dataclass(frozen=True)
 class _Row:
     is_enabled: bool
+    is_paused: bool
     order: int | None
     settings: dict[str, Any]
 
@@ -57,6 +60,13 @@ class Configuration:
                 found.append(Wanted(spec, spec.order if row.order is None else row.order, row.settings))
         return tuple(sorted(found, key=lambda wanted: (wanted.order, wanted.spec.name)))
 
+    def paused(self, cursor: Any, lease: Lease) -> frozenset[str]:
+        """The triggers whose executions wait in this lane. What a person replays does not."""
+        if lease.is_replay:
+            return frozenset()
+        rows = self._of(cursor, lease.tenant_id)
+        return frozenset(name for name, row in rows.items() if row.is_paused)
+
     def settings(self, cursor: Any, *, tenant_id: int, trigger: str) -> dict[str, Any]:
         """The tenant's settings of a trigger."""
         row = self._of(cursor, tenant_id).get(trigger)
@@ -69,8 +79,8 @@ class Configuration:
             cursor.execute(_ROWS, [tenant_id])
             # The tenant's own row comes after the one for all tenants, and replaces it.
             rows = {
-                name: _Row(is_enabled, order, msgspec.json.decode(settings))
-                for name, _, is_enabled, order, settings in cursor.fetchall()
+                name: _Row(is_enabled, is_paused, order, msgspec.json.decode(settings))
+                for name, is_enabled, is_paused, order, settings in cursor.fetchall()
             }
             self._rows[tenant_id] = (now, rows)
         return rows

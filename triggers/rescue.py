@@ -10,6 +10,8 @@ from triggers.choices import ExecutionStatus
 from triggers.work import Work
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from triggers.lanes import Lease
 
 MOST_RESUMED = 400  # members; executions held for hours come due by the thousand
@@ -30,10 +32,10 @@ class Left:
     held: set[str] = field(default_factory=set)  # records of executions whose next attempt is still to come
 
 
-def resume(cursor: Any, lease: Lease) -> Left:
+def resume(cursor: Any, lease: Lease, *, paused: Collection[str] = ()) -> Left:
     """The lane's executions that are due again, the oldest first, as many as a worker can hold in memory.
 
-    One that was running lost its worker: that counts.
+    One that was running lost its worker: that counts. Those of ``paused`` triggers wait.
     """
     cursor.execute(_OPEN, [lease.lane_id])
     left = Left()
@@ -43,7 +45,7 @@ def resume(cursor: Any, lease: Lease) -> Left:
     for row in cursor.fetchall():
         found = dict(zip(names, row, strict=True))
         record_ids = found.pop("record_ids")
-        if found.pop("waits"):
+        if found.pop("waits") or found["trigger"] in paused:
             left.held.update(record_ids)
         elif not due or size + len(record_ids) <= MOST_RESUMED:
             due.append(found)

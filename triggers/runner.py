@@ -137,7 +137,7 @@ class Supervisor:
     def _works(self, cursor: Any, lease: Lease) -> list[Work]:
         """What is to run in the leased lane now. Without any, the lease is given back."""
         at = timezone.now()
-        left = rescue.resume(cursor, lease)
+        left = rescue.resume(cursor, lease, paused=self.configuration.paused(cursor, lease))
         if left.works:
             work.start(cursor, left.works[0], at=at)
             return left.works

@@ -28,7 +28,7 @@ from tests.triggers.engine import (
     supervisor,
 )
 from triggers import bisect
-from triggers.models import Execution, Lane, LiveEvent
+from triggers.models import Execution, Lane, LiveEvent, TriggerConfig
 from triggers.registry import Registry
 
 BUSY = RunError(code="governor.callout-failed", detail="429 from the provider", is_retryable=True)
@@ -123,6 +123,44 @@ class TestSeveralTriggers:
 
         assert [(e.status, e.reason) for e in events(acme)["c1"]] == [("skipped", "script")]
         assert statuses(acme)["c2"] == ["succeeded"]
+
+
+class TestPaused:
+    def test_a_paused_trigger_waits_and_the_others_run(self, acme, globex):
+        until = datetime.now(UTC) + timedelta(hours=1)
+        TriggerConfig.objects.create(tenant=acme, trigger="T.first", paused_until=until)
+        specs = (spec("T.first"), spec("T.second", order=1))
+        put(acme, "c1")
+        put(globex, "g1")
+        runs = Runs(scoring)
+
+        drain(supervisor(runs, *specs))
+
+        ran = {(job.tenant["slug"], job.spec.name) for job in runs.jobs}
+        assert ran == {("acme", "T.second"), ("globex", "T.first"), ("globex", "T.second")}
+        assert statuses(acme) == {"c1": ["running"]}
+        assert lane(acme).lease_until is None
+
+        # Its pause ends; nothing was lost, and the record's later events come after.
+        put(acme, "c1", operation="update", firstName="Grace")
+        TriggerConfig.objects.update(paused_until=None)
+        runs = Runs(scoring)
+        drain(supervisor(runs, *specs))
+
+        ran = [(job.operation, job.spec.name) for job in runs.jobs]
+        assert ran == [("insert", "T.first"), ("update", "T.first"), ("update", "T.second")]
+        assert statuses(acme) == {"c1": ["succeeded", "succeeded"]}
+
+    def test_one_that_is_to_be_tried_again_waits_too(self, acme):
+        put(acme, "c1")
+        runs = Runs(lambda job: RunResult(error=BUSY))
+        drain(supervisor(runs))
+        TriggerConfig.objects.create(trigger="T.score", paused_until=datetime.now(UTC) + timedelta(hours=1))
+        due_now()
+
+        drain(supervisor(runs))
+
+        assert len(runs.jobs) == 1
 
 
 class TestOutcomes:
@@ -346,10 +384,10 @@ class TestFaults:
         put(globex, "g1")
         resume = rescue.resume
 
-        def faulty(cursor: Any, lease: Any) -> Any:
+        def faulty(cursor: Any, lease: Any, **options: Any) -> Any:
             if lease.slug == "acme":
                 raise KeyError("a fault of ours")
-            return resume(cursor, lease)
+            return resume(cursor, lease, **options)
 
         monkeypatch.setattr(rescue, "resume", faulty)
         drain(supervisor())
