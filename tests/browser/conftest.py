@@ -13,14 +13,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium_process() -> Iterator[Any]:
     if chromium.executable() is None:
         pytest.skip("No Chromium: install Debian's chromium, or name one in CHROMIUM.")
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        # Playwright keeps a loop running in this thread; the tests' own queries are sound all the same.
+        # Playwright keeps a loop running in this thread, so it ends with the module: other tests start loops of
+        # their own. The queries of these tests are sound all the same.
         before = os.environ.get("DJANGO_ALLOW_ASYNC_UNSAFE")
         os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
         process = chromium.launch(playwright)
