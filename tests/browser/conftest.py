@@ -20,8 +20,8 @@ def chromium_process() -> Iterator[Any]:
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        # Playwright keeps a loop running in this thread, so it ends with the module: other tests start loops of
-        # their own. The queries of these tests are sound all the same.
+        # Playwright keeps a loop running in this thread, so it ends with the module: other tests start their
+        # own. The queries of these tests are sound all the same.
         before = os.environ.get("DJANGO_ALLOW_ASYNC_UNSAFE")
         os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
         process = chromium.launch(playwright)

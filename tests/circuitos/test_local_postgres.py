@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import tempfile
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psycopg2
@@ -18,7 +20,6 @@ from circuitos.local.process import Process
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 QUICK = {"fsync": "off"}
 
@@ -29,6 +30,14 @@ def home(tmp_path: Path) -> Path:
     private = tmp_path / "a private folder"
     private.mkdir(mode=0o700)
     return homes.prepare(private / "home of circuits")
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that everybody may enter."""
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
 
 
 @pytest.fixture
@@ -149,10 +158,7 @@ class TestServer:
             Postgres(home, password="x").prepare(tell=lambda sentence: None)
 
     @pytest.mark.skipif(os.geteuid() != 0, reason="only root needs another user")
-    def test_runs_as_a_system_user_where_namespaces_are_denied(self, tmp_path_factory, run):
-        open_folder = tmp_path_factory.mktemp("open")
-        for folder in (open_folder, open_folder.parent, open_folder.parent.parent):
-            folder.chmod(0o755)
+    def test_runs_as_a_system_user_where_namespaces_are_denied(self, open_folder, run):
         home = homes.prepare(open_folder / "home")
         server = Postgres(home, password="x", settings=QUICK, user="nobody")
         try:
