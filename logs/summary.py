@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from logs.vocabulary import plural
@@ -10,6 +11,8 @@ from logs.vocabulary import plural
 _ARGUMENT_ORDER = {
     name: place for place, name in enumerate(("id", "object", "title", "source", "ids", "rows", "where"))
 }
+# How the governor ends a list that it shortened.
+_MORE = re.compile(r"… ([\d,]+) more")
 
 
 def summary(value: Any, *, longest: int = 110) -> str:
@@ -30,11 +33,18 @@ def summary(value: Any, *, longest: int = 110) -> str:
 
 def _short(value: Any) -> str:
     if isinstance(value, list):
-        return plural(len(value), "item") if len(value) > 3 else ", ".join(_short(item) for item in value)
+        count = _count(value)
+        return plural(count, "item") if count > 3 else ", ".join(_short(item) for item in value)
     if isinstance(value, dict):
         return "{" + ", ".join(f"{name}: {_short(value[name])}" for name in _in_order(value)[:4]) + "}"
     text = {True: "true", False: "false"}.get(value, str(value)) if isinstance(value, bool) else str(value)
     return text if len(text) <= 80 else text[:79] + "…"
+
+
+def _count(items: list[Any]) -> int:
+    """How many there were, those left out of the trace included."""
+    more = _MORE.fullmatch(items[-1]) if items and isinstance(items[-1], str) else None
+    return len(items) - 1 + int(more[1].replace(",", "")) if more else len(items)
 
 
 def _in_order(value: dict[str, Any]) -> list[str]:

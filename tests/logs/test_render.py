@@ -7,6 +7,7 @@ import io
 import pytest
 from rich.console import Console
 
+from governor.recorder import short_args
 from logs.document import trace_document
 from logs.render import line_of, render_trace
 from logs.summary import summary
@@ -108,6 +109,11 @@ class TestVocabulary:
 
     def test_an_unknown_status_is_said_as_it_is(self):
         assert word("held-up").label == "Held up"
+
+    def test_summary_counts_the_rows_that_the_trace_left_out(self):
+        args = short_args({"object": "Contact", "rows": [{"id": str(number)} for number in range(1200)]})
+
+        assert summary(args) == "object=Contact · rows=1,200 items"
 
     def test_summary_puts_the_call_first(self):
         assert summary({"b": 1, "url": "https://x.test", "method": "POST"}) == "POST x.test · b=1"
