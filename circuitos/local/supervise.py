@@ -84,6 +84,9 @@ class Supervisor:
 
     def pump(self, timeout: float = 0.5) -> None:
         """Pass lines on, notice ends, start again what is due. Raises ``Interrupted`` when asked to stop."""
+        dues = [process.due for process in self.processes.values() if process.due is not None]
+        if dues and not self.is_stopping:
+            timeout = max(0.0, min(timeout, min(dues) - time.monotonic()))
         for key, _ in self._selector.select(timeout):
             if key.data is not None:
                 self._read(key.data)

@@ -78,6 +78,14 @@ class TestSupervisor:
         assert supervisor.wait_until(says(out, "again in 1 s"), seconds=20)
         assert "worker ended with exit code 3; starting it again in 0.5 s." in out.getvalue()
 
+    def test_a_long_wait_does_not_put_a_restart_off(self, supervisor):
+        process = supervisor.start(program("worker", "raise SystemExit(3)"))
+
+        while process.starts < 3:
+            supervisor.pump(600.0)
+
+        assert process.starts == 3
+
     def test_says_which_signal_ended_a_process(self, supervisor, out):
         process = supervisor.start(program("worker", SLEEPER))
         assert supervisor.wait_until(says(out, "up"), seconds=20)
