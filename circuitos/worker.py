@@ -9,6 +9,8 @@ import argparse
 import sys
 import warnings
 
+from celery.exceptions import CPendingDeprecationWarning
+
 from circuitos.celery import app
 
 
@@ -19,6 +21,8 @@ def main(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     # Root inside a container is usual; the warning is for pickle, which nothing here takes.
     warnings.filterwarnings("ignore", message="You're running the worker with superuser privileges")
+    # Told at each lost connection, of a setting we have chosen.
+    warnings.filterwarnings("ignore", category=CPendingDeprecationWarning)
     app.set_current()
     worker = app.Worker(
         pool_cls="prefork",
