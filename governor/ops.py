@@ -156,7 +156,9 @@ class Records:
             if record_id and record_id not in known and not changes.is_pending(object_, record_id)
         ]
         if missing:
-            self._fetch(object_, missing)
+            with connection.cursor() as cursor:
+                there = store.existing(cursor, schema=self._job.schema, object=object_, ids=missing)
+            self._remember(object_, there)
         return {
             record_id
             for record_id in ids

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 MAX_ROWS = 10_000
+MAX_BYTES = 12 * 1024 * 1024  # of one answer; what the jail's wire carries, with room for its frame
 _COMPARISONS = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 _LOOKUPS = frozenset({*_COMPARISONS, "in", "ne", "contains"})
 
@@ -24,6 +25,12 @@ class UnknownLookup(CodedError):
     code = "tenants.unknown-lookup"
 
 
+class TooMuchData(CodedError):
+    """The records asked for are larger together than one answer may be."""
+
+    code = "tenants.too-much-data"
+
+
 class Cursor(Protocol):
     """What we use of a database cursor, Django's or psycopg2's."""
 
@@ -32,13 +39,23 @@ class Cursor(Protocol):
 
 
 def get(cursor: Cursor, *, schema: str, object: str, ids: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """The records that are there, by id."""
+    """The records that are there, by id. Raises ``TooMuchData``."""
     statement = sql.SQL(
-        "SELECT external_id, data::text FROM {}.records_record"
+        "SELECT external_id, data::text AS data FROM {}.records_record"
+        " WHERE object = %s AND external_id = ANY(%s::text[]) AND deleted_at IS NULL"
+    ).format(sql.Identifier(schema))
+    rows = _read(cursor, statement, [object, list(ids)])
+    return {external_id: {"id": external_id, **load(data)} for external_id, data in rows}
+
+
+def existing(cursor: Cursor, *, schema: str, object: str, ids: Iterable[str]) -> set[str]:
+    """Which of these records are there."""
+    statement = sql.SQL(
+        "SELECT external_id FROM {}.records_record"
         " WHERE object = %s AND external_id = ANY(%s::text[]) AND deleted_at IS NULL"
     ).format(sql.Identifier(schema))
     cursor.execute(statement, [object, list(ids)])
-    return {external_id: {"id": external_id, **load(data)} for external_id, data in cursor.fetchall()}
+    return {external_id for (external_id,) in cursor.fetchall()}
 
 
 def query(
@@ -53,7 +70,7 @@ def query(
     """Records that meet every condition: ``{"city": "Denver", "score__gte": 80}``.
 
     Lookups: ``gt gte lt lte in ne contains``. A value never matches one of another type; an absent field is
-    null. Raises ``UnknownLookup``.
+    null. Raises ``UnknownLookup`` and ``TooMuchData``.
     """
     conditions = [sql.SQL("object = %s"), sql.SQL("deleted_at IS NULL")]
     params: list[Any] = [object]
@@ -62,12 +79,26 @@ def query(
         conditions.append(condition)
         params.extend(values)
     order, order_params = _order(order_by)
-    statement = sql.SQL("SELECT external_id, data::text FROM {}.records_record WHERE {} ORDER BY {} LIMIT %s")
-    cursor.execute(
-        statement.format(sql.Identifier(schema), sql.SQL(" AND ").join(conditions), order),
-        [*params, *order_params, max(0, min(int(limit), MAX_ROWS))],
-    )
-    return [{"id": external_id, **load(data)} for external_id, data in cursor.fetchall()]
+    statement = sql.SQL(
+        "SELECT external_id, data::text AS data FROM {}.records_record WHERE {} ORDER BY {} LIMIT %s"
+    ).format(sql.Identifier(schema), sql.SQL(" AND ").join(conditions), order)
+    rows = _read(cursor, statement, [*params, *order_params, max(0, min(int(limit), MAX_ROWS))])
+    return [{"id": external_id, **load(data)} for external_id, data in rows]
+
+
+def _read(cursor: Cursor, statement: sql.Composable, params: Sequence[Any]) -> list[tuple[Any, ...]]:
+    """The rows, counted by the database first: a script's question must not fill the worker's memory."""
+    bounded = sql.SQL(
+        "SELECT external_id, CASE WHEN size <= %s THEN data END FROM"
+        " (SELECT external_id, data, sum(octet_length(data)) OVER (ROWS UNBOUNDED PRECEDING) AS size"
+        " FROM ({}) AS found) AS counted"
+    ).format(statement)
+    cursor.execute(bounded, [MAX_BYTES, *params])
+    rows = cursor.fetchall()
+    if rows and rows[-1][1] is None:
+        most = MAX_BYTES // 1024 // 1024
+        raise TooMuchData(f"These {len(rows):,} records are larger than {most} MB together; ask for fewer.")
+    return rows
 
 
 def _condition(name: str, value: Any) -> tuple[sql.Composable, list[Any]]:

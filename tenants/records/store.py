@@ -22,7 +22,7 @@ from tenants.records.merge import (
     merge_incoming,
     stamp,
 )
-from tenants.records.query import UnknownLookup, get, query
+from tenants.records.query import TooMuchData, UnknownLookup, existing, get, query
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -34,10 +34,12 @@ __all__ = [
     "Applied",
     "Change",
     "Incoming",
+    "TooMuchData",
     "UnknownLookup",
     "Written",
     "apply_changes",
     "apply_incoming",
+    "existing",
     "get",
     "mark_written",
     "query",

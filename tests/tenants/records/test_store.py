@@ -13,9 +13,11 @@ from django.db import connection, transaction
 from tenants.records.store import (
     Change,
     Incoming,
+    TooMuchData,
     UnknownLookup,
     apply_changes,
     apply_incoming,
+    existing,
     get,
     query,
 )
@@ -299,3 +301,19 @@ class TestQuery:
     def test_refuses_what_it_does_not_know(self, acme, options):
         with pytest.raises(UnknownLookup):
             find(acme, **options)
+
+    def test_refuses_an_answer_that_would_fill_the_worker(self, acme):
+        ids = [f"large{number}" for number in range(13)]
+        write(acme, *(Change("Contact", "upsert", record_id, {"note": "x" * 1_000_000}) for record_id in ids))
+
+        with pytest.raises(TooMuchData):
+            find(acme, limit=100)
+        with pytest.raises(TooMuchData):
+            read(acme, *ids)
+        assert len(read(acme, *ids[:2])) == 2
+
+    def test_existing_tells_which_are_there(self, acme):
+        with connection.cursor() as cursor:
+            there = existing(cursor, schema=acme.schema_name, object="Contact", ids=["a", "g", "z"])
+
+        assert there == {"a"}
