@@ -23,6 +23,8 @@ OUTCOMES = frozenset({"ok", "failed", "skipped", "quarantined"})
 _CPU_NEARLY = 0.98
 _FROM_OUTSIDE = frozenset({signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
 _REASON_CHARACTERS = 2_000
+_FIELDS = 50  # of one record's reasons
+_FIELD_CHARACTERS = 500
 
 
 @dataclass(slots=True)
@@ -46,10 +48,21 @@ def outcomes_of(done: Done, job: Job) -> dict[str, tuple[str, str, Any]]:
         status, reason, detail = outcome
         if status not in OUTCOMES or not isinstance(reason, str):
             raise WireError(f"{str(status)[:40]!r} is no outcome.")
-        outcomes[record_id] = (status, reason[:_REASON_CHARACTERS], detail)
+        outcomes[record_id] = (status, reason[:_REASON_CHARACTERS], _fields(detail))
     if done.error is None and len(outcomes) != len(ids):
         raise WireError("Not every record of the batch has an outcome.")
     return outcomes
+
+
+def _fields(detail: Any) -> list[dict[str, str]] | None:
+    """The reasons of single fields, bounded: a trace is written for people."""
+    if not isinstance(detail, list):
+        return None
+    return [
+        {name: str(fault.get(name, ""))[:_FIELD_CHARACTERS] for name in ("field", "reason")}
+        for fault in detail[:_FIELDS]
+        if isinstance(fault, dict)
+    ]
 
 
 def judge(ending: Ending, meter: Meter) -> RunError | None:
