@@ -31,8 +31,10 @@ class TestParse:
             (b'{"name":1,"name":2}', "'name'"),
             (b"[" * 21 + b"]" * 21, "byte 20"),
             (b'{"a":"x\\u0000"}', "position 1"),
+            (b'{"a":"\\ud83d\\ude00","b":"\\ud800"}', r"half a surrogate pair \(byte 25\)"),
+            (b'{"a":"b', "within 7 bytes"),
         ],
-        ids=["grammar", "encoding", "twin", "depth", "nul"],
+        ids=["grammar", "encoding", "twin", "depth", "nul", "surrogate", "cut"],
     )
     def test_says_where(self, body: bytes, where: str) -> None:
         with pytest.raises(Malformed, match=where):
