@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from django.db import OperationalError, connection
@@ -47,9 +48,9 @@ class Records:
         self.ops: dict[str, Callable[[dict[str, Any], str], Any]] = {
             "records.query": self._query,
             "records.get": self._get,
-            "records.insert": self._insert,
+            "records.insert": partial(self._add, "insert"),
             "records.update": self._update,
-            "records.upsert": self._upsert,
+            "records.upsert": partial(self._add, "upsert"),
             "records.delete": self._delete,
             "task.create": self._create_task,
         }
@@ -85,14 +86,15 @@ class Records:
         self._count("records_read", len(found), at)
         return found
 
-    def _insert(self, args: dict[str, Any], at: str) -> list[dict[str, Any]]:
+    def _add(self, operation: str, args: dict[str, Any], at: str) -> list[dict[str, Any]]:
+        """Insert or upsert: the record need not be there, and is given an id where it has none."""
         object_, rows = _object(args), self._rows(args, at)
         saved = []
         for row in rows:
             errors = faults(row)
             record_id = _id_of(row) or new_id()
             if not errors:
-                self.changes.add(object_, "insert", record_id, _fields(row))
+                self.changes.add(object_, operation, record_id, _fields(row))
             saved.append(_saved(record_id, errors))
         return saved
 
@@ -105,17 +107,6 @@ class Records:
             errors = faults(row) or unknown(record_id, object_, known)
             if not errors:
                 self.changes.add(object_, "update", record_id, _fields(row))
-            saved.append(_saved(record_id, errors))
-        return saved
-
-    def _upsert(self, args: dict[str, Any], at: str) -> list[dict[str, Any]]:
-        object_, rows = _object(args), self._rows(args, at)
-        saved = []
-        for row in rows:
-            errors = faults(row)
-            record_id = _id_of(row) or new_id()
-            if not errors:
-                self.changes.add(object_, "upsert", record_id, _fields(row))
             saved.append(_saved(record_id, errors))
         return saved
 

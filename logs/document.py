@@ -19,6 +19,33 @@ if TYPE_CHECKING:
 _OUTCOME_ORDER = {"failed": 0, "quarantined": 1, "skipped": 2, "ok": 3}
 
 
+def facts(execution: Any) -> dict[str, Any]:
+    """What a list and a trace both tell of an execution."""
+    return {
+        "id": str(execution.code),
+        "tenant": execution.tenant.slug,
+        "trigger": execution.trigger,
+        "object": execution.object,
+        "operation": execution.operation,
+        "release": execution.release,
+        "mode": execution.mode,
+        "status": execution.status,
+        "with_errors": execution.with_errors,
+        "word": status_of(execution),
+        "size": execution.size,
+        "ok": execution.ok,
+        "failed": execution.failed,
+        "skipped": execution.skipped,
+        "attempts": execution.attempts,
+        "error_code": execution.error_code,
+        "created_at": _iso(execution.created_at),
+        "started_at": _iso(execution.started_at),
+        "finished_at": _iso(execution.finished_at),
+        "wall_ms": execution.wall_ms,
+        "cpu_ms": execution.cpu_ms,
+    }
+
+
 def trace_document(
     execution: Any, *, trace: Trace | None, events: Iterable[Any] = (), relatives: Iterable[Any] = ()
 ) -> dict[str, Any]:
@@ -30,30 +57,10 @@ def trace_document(
     usage = (trace.usage if trace else None) or execution.usage
     relatives = list(relatives)
     document: dict[str, Any] = {
-        "id": str(execution.code),
-        "tenant": execution.tenant.slug,
-        "trigger": execution.trigger,
-        "object": execution.object,
-        "operation": execution.operation,
-        "release": execution.release,
-        "mode": execution.mode,
-        "status": execution.status,
-        "with_errors": execution.with_errors,
-        "word": status_of(execution),
+        **facts(execution),
         "sentence": "",
-        "size": execution.size,
-        "ok": execution.ok,
-        "failed": execution.failed,
-        "skipped": execution.skipped,
         "counts": dict(Counter(outcome["status"] for outcome in outcomes)),
-        "attempts": execution.attempts,
         "depth": execution.depth,
-        "created_at": _iso(execution.created_at),
-        "started_at": _iso(execution.started_at),
-        "finished_at": _iso(execution.finished_at),
-        "wall_ms": execution.wall_ms,
-        "cpu_ms": execution.cpu_ms,
-        "error_code": execution.error_code,
         "error_detail": execution.error_detail,
         "limit_name": execution.limit_name,
         "error": trace.error if trace else None,

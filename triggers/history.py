@@ -11,9 +11,8 @@ from django.db.models import BooleanField, F, Func, Q
 
 from governor.judgment.masking import mask
 from logs import search, traces
-from logs.document import trace_document
+from logs.document import facts, trace_document
 from logs.traces import LONGEST_TEXT
-from logs.vocabulary import status_of
 from tenants.errors import CodedError
 from tenants.secrets import unseal
 from triggers import figures
@@ -138,29 +137,9 @@ def newest(query: str) -> Execution:
 def row_of(execution: Execution) -> dict[str, Any]:
     """The execution as a list shows it."""
     return {
-        "id": str(execution.code),
-        "tenant": execution.tenant.slug,
-        "trigger": execution.trigger,
-        "object": execution.object,
-        "operation": execution.operation,
-        "release": execution.release,
-        "mode": execution.mode,
-        "status": execution.status,
-        "with_errors": execution.with_errors,
-        "word": status_of(execution),
-        "size": execution.size,
-        "ok": execution.ok,
-        "failed": execution.failed,
-        "skipped": execution.skipped,
-        "attempts": execution.attempts,
-        "error_code": execution.error_code,
+        **facts(execution),
         "limit": execution.limit_name,
         "replay_of": str(execution.replay_of.code) if execution.replay_of else None,
-        "created_at": execution.created_at.isoformat(),
-        "started_at": execution.started_at.isoformat() if execution.started_at else None,
-        "finished_at": execution.finished_at.isoformat() if execution.finished_at else None,
-        "wall_ms": execution.wall_ms,
-        "cpu_ms": execution.cpu_ms,
         "usage": execution.usage,
     }
 

@@ -108,7 +108,7 @@ def _resident_mb() -> float:
     """The most memory this process has held, in MiB; 0 where the platform does not say."""
     try:
         import resource
-    except ImportError:  # pragma: no cover - Windows
+    except ImportError:  # Windows has no such module
         return 0.0
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
