@@ -14,9 +14,9 @@ import msgspec
 
 if TYPE_CHECKING:
     from collections.abc import Collection
+    from datetime import datetime
 
 LEASE_SECONDS = 60
-LEASES_PER_TENANT = 4
 FULL = 200  # events that make a batch full
 LONGEST_WAIT = 0.5  # seconds an event may wait for its batch to fill
 QUIET = 0.05  # seconds without a new event after which a batch is as full as it will be
@@ -112,34 +112,48 @@ _TAKE = f"""
 {_WORK},
 served AS (
     -- Tenants take turns, not lanes: one that invents objects, and with them lanes, gains nothing by it.
-    SELECT tenant_id, count(*) FILTER (WHERE lease_until > clock_timestamp()) AS leases,
-           max(CASE WHEN lease_until > clock_timestamp() THEN clock_timestamp() ELSE last_served_at END) AS at
-    FROM triggers_lane WHERE tenant_id IN (SELECT tenant_id FROM free) GROUP BY tenant_id
+    SELECT lane.tenant_id, count(*) FILTER (WHERE lane.lease_until > clock_timestamp()) AS leases,
+           max(CASE WHEN lane.lease_until > clock_timestamp() THEN clock_timestamp()
+                    ELSE lane.last_served_at END) AS at
+    FROM triggers_lane lane WHERE lane.tenant_id IN (SELECT tenant_id FROM free) GROUP BY lane.tenant_id
+),
+share AS (
+    -- How many lanes of a tenant may be served at once, and how often beside others.
+    SELECT tenant.id AS tenant_id,
+           governor_value('concurrent_executions', tenant.id, tier.slug, tier.concurrent_executions) AS most,
+           greatest(governor_value('weight', tenant.id, tier.slug, tier.weight), 1) AS weight
+    FROM tenants_tenant tenant JOIN tenants_tier tier ON tier.slug = tenant.tier_id
+    WHERE tenant.id IN (SELECT tenant_id FROM served)
 ),
 candidate AS MATERIALIZED (
     SELECT free.id, free.tenant_id, {_RIPE_IN} AS ripe_in,
-           coalesce(served.at, '-infinity') + delay.of_replays AS turn,
-           coalesce(free.last_served_at, '-infinity') + delay.of_replays AS own_turn
+           -- The longest wait comes first; with weight 2 a wait counts as twice as long.
+           extract(epoch FROM statement_timestamp() - coalesce(served.at, 'epoch') - delay.of_replays)
+               * share.weight AS waited,
+           extract(epoch FROM statement_timestamp() - coalesce(free.last_served_at, 'epoch') - delay.of_replays)
+               AS own_wait
     FROM free
     LEFT JOIN LATERAL (SELECT e.id, e.received_at FROM triggers_liveevent e
         WHERE e.lane_id = free.id AND e.status = 'queued' ORDER BY e.id LIMIT 1) oldest ON true
     LEFT JOIN LATERAL (SELECT e.id, e.received_at FROM triggers_liveevent e
         WHERE e.lane_id = free.id AND e.status = 'queued' ORDER BY e.id DESC LIMIT 1) newest ON true
     JOIN served ON served.tenant_id = free.tenant_id
+    JOIN share ON share.tenant_id = free.tenant_id
     CROSS JOIN LATERAL (SELECT CASE WHEN free.kind = 'replay' THEN %(replay_delay)s ELSE 0 END
         * interval '1 second' AS of_replays) delay
-    WHERE served.leases < %(leases_per_tenant)s
+    WHERE served.leases < share.most
 ),
 pick AS (
     -- A lane that another worker leased meanwhile is checked again under its lock, and passed over.
     SELECT lane.id FROM triggers_lane lane JOIN candidate USING (id)
     WHERE candidate.ripe_in <= 0 AND (lane.lease_until IS NULL OR lane.lease_until <= clock_timestamp())
-    ORDER BY candidate.turn, candidate.own_turn, lane.id LIMIT 1
+    ORDER BY candidate.waited DESC, candidate.own_wait DESC, lane.id LIMIT 1
     FOR UPDATE OF lane SKIP LOCKED
 ),
 taken AS (
     UPDATE triggers_lane lane SET lease_token = lease_token + 1, leased_by = %(worker)s,
-        lease_until = clock_timestamp() + %(lease)s * interval '1 second'
+        lease_until = clock_timestamp() + %(lease)s * interval '1 second',
+        parked_reason = '', parked_until = NULL
     FROM pick WHERE lane.id = pick.id
     RETURNING lane.id, lane.lease_token, lane.kind, lane.object, lane.tenant_id
 )
@@ -165,7 +179,6 @@ def take(
             "worker": worker,
             "passed_over": list(passed_over),
             "lease": lease_seconds,
-            "leases_per_tenant": LEASES_PER_TENANT,
             "full": FULL,
             "longest_wait": LONGEST_WAIT,
             "quiet": QUIET,
@@ -198,6 +211,16 @@ def release(cursor: Any, lease: Lease, *, is_served: bool) -> bool:
         " last_served_at = CASE WHEN %s THEN clock_timestamp() ELSE last_served_at END"
         " WHERE id = %s AND lease_token = %s",
         [is_served, lease.lane_id, lease.token],
+    )
+    return bool(cursor.rowcount)
+
+
+def park(cursor: Any, lease: Lease, *, reason: str, until: datetime) -> bool:
+    """Give the lane back and hold it: its events wait, in order, until then. False: it was no more ours."""
+    cursor.execute(
+        "UPDATE triggers_lane SET lease_until = NULL, leased_by = '', parked_reason = %s, parked_until = %s"
+        " WHERE id = %s AND lease_token = %s",
+        [reason, until, lease.lane_id, lease.token],
     )
     return bool(cursor.rowcount)
 

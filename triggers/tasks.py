@@ -12,7 +12,8 @@ from django.db import connection
 from django.utils import timezone
 
 from circuitos.env import env
-from governor import broker
+from governor import broker, notices
+from governor.allowances import ALLOWANCES
 from governor.jail.supervisor import Zygote
 from logs import partitions
 from tenants.errors import CodedError
@@ -23,6 +24,7 @@ from triggers import (
     lanes,
     outbox_lanes,
     outbox_sender,
+    parking,
     registry,
     rescue,
 )
@@ -67,6 +69,18 @@ def rescue_lanes(**_: Any) -> None:
         is_freed = bool(rescue.free_dead(cursor) + rescue.unpark(cursor))
     if is_freed:
         _ring_waiting()
+
+
+@shared_task(name="triggers.tasks.review_quotas")
+def review_quotas(**_: Any) -> None:
+    """Open what waited for a quota that has room again, tell owners, and list what waited for too long."""
+    at = timezone.now()
+    bells.ring(parking.review(at=at))
+    if outbox_lanes.review(at=at):
+        send_outbox()
+    parking.tell_caught_up(at=at)
+    parking.expire(at=at, default_days=ALLOWANCES["parked_days"].default)
+    notices.send()
 
 
 @shared_task(name="triggers.tasks.ensure_partitions")

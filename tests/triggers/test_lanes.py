@@ -116,9 +116,9 @@ class TestTake:
         assert take() == (None, None)
 
     def test_one_tenant_holds_at_most_so_many_lanes(self, acme, globex):
-        for number in range(lanes.LEASES_PER_TENANT + 1):
+        for number in range(acme.tier.concurrent_executions + 1):
             put(acme, obj="Contact" if number == 0 else f"Thing{number}")
-        for _ in range(lanes.LEASES_PER_TENANT):
+        for _ in range(acme.tier.concurrent_executions):
             assert take()[0] is not None
 
         assert take() == (None, None)
