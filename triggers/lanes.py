@@ -130,8 +130,7 @@ candidate AS MATERIALIZED (
            -- The longest wait comes first; with weight 2 a wait counts as twice as long.
            extract(epoch FROM statement_timestamp() - coalesce(served.at, 'epoch') - delay.of_replays)
                * share.weight AS waited,
-           extract(epoch FROM statement_timestamp() - coalesce(free.last_served_at, 'epoch') - delay.of_replays)
-               AS own_wait
+           statement_timestamp() - coalesce(free.last_served_at, 'epoch') - delay.of_replays AS own_wait
     FROM free
     LEFT JOIN LATERAL (SELECT e.id, e.received_at FROM triggers_liveevent e
         WHERE e.lane_id = free.id AND e.status = 'queued' ORDER BY e.id LIMIT 1) oldest ON true

@@ -4,6 +4,13 @@ import django.db.models.deletion
 from django.db import migrations, models
 
 
+def offer_paid(apps, schema_editor):
+    """The shipped tiers: free may become paid."""
+    Tier = apps.get_model("tenants", "Tier")
+    if Tier.objects.filter(slug="paid").exists():
+        Tier.objects.filter(slug="free", upgrade_to=None).update(upgrade_to_id="paid")
+
+
 class Migration(migrations.Migration):
 
     dependencies = [
@@ -41,4 +48,5 @@ class Migration(migrations.Migration):
             name='weight',
             field=models.PositiveSmallIntegerField(default=1, help_text='Turns between tenants: weight 2 is served twice as often as weight 1.'),
         ),
+        migrations.RunPython(offer_paid, migrations.RunPython.noop),
     ]
