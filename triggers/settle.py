@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from governor import meter
 from governor.judgment.masking import mask
 from logs import traces
 from logs.search import terms_of
@@ -175,7 +176,7 @@ def _trace(cursor: Any, lease: Lease, done: Work, ending: Ending, result: RunRes
         started_at=done.started_at or at,
         release=done.release,
         spans=result.spans,
-        entries=result.entries,
+        entries=[*result.entries, *meter.warnings(result.usage, breached=error["limit"] if error else "")],
         usage=result.usage,
         effects=result.effects,
         outcomes={

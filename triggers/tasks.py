@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from datetime import timedelta
 from typing import Any
 
 from celery import shared_task
@@ -25,6 +26,7 @@ from triggers import (
     outbox_lanes,
     outbox_sender,
     parking,
+    reconcile,
     registry,
     rescue,
 )
@@ -94,6 +96,12 @@ def sweep_deliveries(**_: Any) -> None:
     """Delete dedup keys past their window and refused deliveries past their day."""
     with connection.cursor() as cursor:
         delivery_retention.sweep(cursor, at=timezone.now())
+
+
+@shared_task(name="triggers.tasks.reconcile_usage")
+def reconcile_usage(**_: Any) -> None:
+    """Compare what was counted this month and the last with the ledger."""
+    reconcile.mend(since=(timezone.now() - timedelta(days=31)).date().replace(day=1))
 
 
 def _ring_waiting() -> None:
