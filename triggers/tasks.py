@@ -13,7 +13,7 @@ from django.db import connection
 from django.utils import timezone
 
 from circuitos.env import env
-from governor import broker, notices
+from governor import broker, notices, retention
 from governor.allowances import ALLOWANCES
 from governor.jail.supervisor import Zygote
 from logs import partitions
@@ -96,6 +96,7 @@ def sweep_deliveries(**_: Any) -> None:
     """Delete dedup keys past their window and refused deliveries past their day."""
     with connection.cursor() as cursor:
         delivery_retention.sweep(cursor, at=timezone.now())
+        retention.sweep(cursor, at=timezone.now())
 
 
 @shared_task(name="triggers.tasks.reconcile_usage")
