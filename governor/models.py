@@ -1,4 +1,4 @@
-"""The journal's rows and the enrichment cache."""
+"""The journal's rows, the enrichment cache and what triggers usually call."""
 
 from __future__ import annotations
 
@@ -49,3 +49,29 @@ class Enrichment(models.Model):
 
     def __str__(self) -> str:
         return f"{self.source} {self.key}"
+
+
+class TriggerProfile(models.Model):
+    """How many API calls a tenant's trigger makes for so many records: ``governor.profiles.Profile``."""
+
+    tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="+", db_index=False)
+    trigger = models.CharField(max_length=120)
+    # Weighted sums over the latest executions: x records, y calls.
+    n = models.FloatField(default=0)
+    x = models.FloatField(default=0)
+    y = models.FloatField(default=0)
+    xx = models.FloatField(default=0)
+    xy = models.FloatField(default=0)
+    smallest_breach = models.IntegerField(default=0)
+    largest_ok = models.IntegerField(default=0)
+    updated_at = models.DateTimeField()
+
+    objects = TenantManager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "trigger"], name="governor_profile_once"),
+        ]
+
+    def __str__(self) -> str:
+        return self.trigger

@@ -207,6 +207,9 @@ class Supervisor:
             is_last = is_over or not (queue or ending.parts)
             settle.fence(cursor, lease, is_last=is_last, lease_seconds=self.lease_seconds)
             parts = settle.settle(cursor, lease, current, ending=ending, result=result, at=timezone.now())
+            self.configuration.profiles.learn(
+                cursor, lease.tenant_id, current, result=result, at=timezone.now()
+            )
             _enqueue(queue, parts)
             if not is_last:
                 work.start(cursor, queue[0], at=timezone.now())

@@ -161,7 +161,7 @@ def _trace(cursor: Any, lease: Lease, done: Work, ending: Ending, result: RunRes
         started_at=done.started_at or at,
         release=done.release,
         spans=result.spans,
-        entries=result.entries,
+        entries=[*_notes(done, at=at), *result.entries],
         usage=result.usage,
         effects=result.effects,
         outcomes={
@@ -171,6 +171,14 @@ def _trace(cursor: Any, lease: Lease, done: Work, ending: Ending, result: RunRes
         error=error,
         at=at,
     )
+
+
+def _notes(done: Work, *, at: datetime) -> list[dict[str, Any]]:
+    """What the platform has to say of the execution, before the script's own lines."""
+    if not done.note:
+        return []
+    said_at = (done.started_at or at).isoformat()
+    return [{"level": "info", "source": "governor", "message": done.note, "at": said_at, "line": ""}]
 
 
 def _split(cursor: Any, lease: Lease, done: Work, ending: Ending, *, at: datetime) -> list[Work]:

@@ -66,6 +66,7 @@ class Work:
     started_at: datetime | None = None
     attempts: int = 0
     losses: int = 0
+    note: str = ""  # what the platform has to say of it in its trace; in memory only
 
     @property
     def size(self) -> int:
