@@ -97,6 +97,8 @@ def measure(rounds: int) -> dict[str, Any]:
         scripts = [str(SHIPPED), folder]
         with closing(Zygote(scripts)) as zygote, closing(Ungoverned(scripts)) as other:
             zygote.start()
+            gc.collect()
+            gc.freeze()  # as the worker does, and as both zygotes do
             assert zygote.is_strict, "The jail is not strict here; its cost would be another's."
             for trigger, size in CASES:
                 told[f"{trigger}, {size}"] = _case(zygote, other, trigger, size, rounds)
