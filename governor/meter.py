@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from governor.limits import LIMITS, complete
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
 CODE = "governor.limit-exceeded"
 WARN_FROM = 0.8  # of a limit: the trace carries a warning
@@ -86,12 +86,15 @@ class Meter:
         return {name: [_tidy(self.used[name]), self.max[name]] for name in self.max}
 
 
-def warnings(usage: Mapping[str, Sequence[float]], *, breached: str = "") -> list[dict[str, Any]]:
-    """Log entries for limits that are nearly used up, so that the next batch does not surprise anyone."""
+def warnings(usage: Mapping[str, Sequence[float]], *, known: Collection[str] = ()) -> list[dict[str, Any]]:
+    """Log entries for limits that are nearly used up, so that the next batch does not surprise anyone.
+
+    ``known`` are limits of which the trace speaks anyway.
+    """
     said = []
     for name, limit in LIMITS.items():
         used, allowed = usage.get(name, (0, 0))
-        if name != breached and allowed and used >= allowed * WARN_FROM:
+        if name not in known and allowed and used >= allowed * WARN_FROM:
             message = f"{limit.label}: {used:,.10g} of {allowed:,.10g} {limit.unit}, {used / allowed:.0%}."
             said.append({"level": "warning", "message": message, "source": "governor"})
     return said

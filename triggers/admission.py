@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from governor import notices, usage
+from governor.allowances import UNLIMITED
 from governor.calendar import day_of
 from governor.choices import Period
 from governor.quotas import PARKED, Grant, Quota, Refusal, Spent, decide
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from governor.policy import Policy
     from triggers.bisect import Ending
     from triggers.lanes import Lease
+    from triggers.registry import TriggerSpec
     from triggers.work import Work
 
 WHEN_MISSED = ("skipped", "when")
@@ -43,13 +45,21 @@ class Gate:
         self._at = at
         self._on = day_of(at, policy.timezone)
         self._least_calls = 0
+        self._calls_left = float("inf")
 
     def is_closed(self) -> bool:
         """Whether no execution can start now, so that nothing need be claimed. Reads without a lock."""
         day, month = usage.read(self._cursor, tenant_id=self._lease.tenant_id, on=self._on)
-        decision = decide(day, month, self._quota, executions=1, calls=0)
+        decision = decide(day, month, self._quota, executions=1, calls=UNLIMITED)
+        if isinstance(decision, Grant):
+            self._calls_left = decision.hold.calls
         self.refusal = decision if isinstance(decision, Refusal) else None
         return self.refusal is not None
+
+    def calls_for(self, spec: TriggerSpec) -> float:
+        """The API calls an execution of the trigger may make now: its limit, or what the quota has left."""
+        limit = self._policy.limits(spec.name, declared=spec.limits)["api_calls"].value
+        return min(limit, self._calls_left)
 
     def admit(self, work: Work, *, declared: Mapping[str, int] | None = None) -> bool:
         """Hold what the execution may use; the caller stores it with the execution. False: see ``refusal``.

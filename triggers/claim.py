@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from logs.search import terms_of
 from tenants.records.store import Incoming, apply_incoming
-from triggers import members, past, work
+from triggers import members, past, sizing, work
 from triggers.choices import EventStatus, Skip
 from triggers.past import EventEnd
 
@@ -73,7 +73,10 @@ def claim(
     operation = window[0][1]
     wanted = configuration.wanted(cursor, tenant_id=lease.tenant_id, obj=lease.object, operation=operation)
     most = min([most, *(each.spec.batch_size for each in wanted)])
-    rows = members.read(cursor, choose(window, operation, most))
+    known = configuration.profiles.of(cursor, lease.tenant_id)
+    sized = sizing.size(known, wanted, most=most, limit_of=gate.calls_for if gate else sizing.declared)
+    chosen = choose(window, operation, sized.size)
+    rows = members.read(cursor, chosen)
 
     ends: list[EventEnd] = []
     changes: list[Incoming] = []
@@ -109,6 +112,8 @@ def claim(
             gate=gate,
             at=at,
         )
+        if sized.size < most:
+            sized.say(claimed.works, taken=len(chosen), of=len(choose(window, operation, most)))
     return claimed
 
 

@@ -252,6 +252,7 @@ class Supervisor:
                 is_counted=bool(spent.executions),
                 at=at,
             )
+            self.configuration.profiles.learn(cursor, lease.tenant_id, current, result=result, at=at)
             waiting = deque(queue)
             _enqueue(waiting, parts)
             gate = admission.Gate(cursor, lease, self.policies.of(cursor, lease.tenant_id), at=at)

@@ -9,7 +9,7 @@ from governor.judgment.masking import mask
 from logs import traces
 from logs.search import terms_of
 from tenants.records import store
-from triggers import lanes, outbox, past, work
+from triggers import lanes, outbox, past, sizing, work
 from triggers.bisect import MOST_ATTEMPTS, MOST_LOSSES, Family
 from triggers.choices import Mode
 
@@ -176,7 +176,11 @@ def _trace(cursor: Any, lease: Lease, done: Work, ending: Ending, result: RunRes
         started_at=done.started_at or at,
         release=done.release,
         spans=result.spans,
-        entries=[*result.entries, *meter.warnings(result.usage, breached=error["limit"] if error else "")],
+        entries=[
+            *_notes(done, at=at),
+            *result.entries,
+            *meter.warnings(result.usage, known=_known_limits(done, ending)),
+        ],
         usage=result.usage,
         effects=result.effects,
         outcomes={
@@ -186,6 +190,20 @@ def _trace(cursor: Any, lease: Lease, done: Work, ending: Ending, result: RunRes
         error=error,
         at=at,
     )
+
+
+def _known_limits(done: Work, ending: Ending) -> set[str]:
+    """Limits of which a trace speaks anyway: the one that was exceeded, and the one a batch was sized to."""
+    exceeded = {ending.error.limit} if ending.error else set()
+    return exceeded | ({sizing.LIMIT} if done.note else set())
+
+
+def _notes(done: Work, *, at: datetime) -> list[dict[str, Any]]:
+    """What the platform has to say of the execution, before the script's own lines."""
+    if not done.note:
+        return []
+    said_at = (done.started_at or at).isoformat()
+    return [{"level": "info", "source": "governor", "message": done.note, "at": said_at, "line": ""}]
 
 
 def _split(cursor: Any, lease: Lease, done: Work, ending: Ending, *, at: datetime) -> list[Work]:

@@ -150,7 +150,8 @@ class Frames:
             end = start + _PREFIX + length
             if len(buffer) < end:
                 break
-            frames.append(bytes(buffer[start + _PREFIX : end]))
+            with memoryview(buffer) as view:  # copied once, not twice
+                frames.append(bytes(view[start + _PREFIX : end]))
             start = end
         del buffer[:start]
         return frames
