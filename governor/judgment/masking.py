@@ -6,7 +6,10 @@ import re
 from collections.abc import Mapping
 from datetime import date, datetime
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 HIDDEN = "***"
 MAX_DEPTH = 24
@@ -55,6 +58,31 @@ def mask(value: Any, *, longest: int | None = None) -> Any:
 def mask_text(text: str) -> str:
     """``text`` with every e-mail, phone, card and secret in it hidden."""
     return _text(text, "", None)
+
+
+def hide_secrets(text: str, *, also: Iterable[str] = ()) -> tuple[str, int]:
+    """``text`` without what is certainly a secret, and how many there were; people's data stay.
+
+    For what goes to a model and comes from it, where "password: …" or "signature: …" may be plain words.
+    ``also`` are secrets known by their value.
+    """
+    hidden = 0
+    for value in also:
+        if value and value in text:
+            hidden += text.count(value)
+            text = text.replace(value, HIDDEN)
+
+    def hide(found: re.Match[str]) -> str:
+        nonlocal hidden
+        loose = found["pair"] or found["scheme"]
+        if loose is None:
+            hidden += 1
+            return _hide_secret(found)
+        return loose + _SECRET.sub(hide, found[0][len(loose) :])
+
+    if len(text) > 7 and _HAS_TOKEN.search(text):
+        text = _SECRET.sub(hide, text)
+    return text, hidden
 
 
 def _mask(value: Any, key: str, depth: int, longest: int | None) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+from collections.abc import Callable  # noqa: TC003 - pydantic reads it
 
 import httpx2
 import pytest
@@ -117,6 +118,10 @@ class Reply(BaseModel):
     stars: int
 
 
+class WithoutSchema(BaseModel):
+    call: Callable[[], None]
+
+
 class TestAsk:
     def test_gives_text(self):
         seen = []
@@ -147,14 +152,36 @@ class TestAsk:
 
         assert seen == [{"a": 1}]
 
-    @pytest.mark.parametrize("ai", [{"text": "Hi", "stars": "many"}, "no json"])
-    def test_an_answer_that_does_not_fit_is_an_error(self, ai):
-        error = running(lambda: CircuitAI.ask("Reply.", schema=Reply), ai=ai).error
+    @pytest.mark.parametrize(
+        ("ai", "code"),
+        [
+            ({"text": "Hi", "stars": "many"}, "script.answer-does-not-fit"),
+            ('{"text": "Hi"}', "script.answer-does-not-fit"),
+            ("no json", "governor.ai-malformed"),
+            ("[" * 100_000, "governor.ai-malformed"),
+        ],
+    )
+    @pytest.mark.parametrize("schema", [Reply, Reply.model_json_schema()])
+    def test_an_answer_that_does_not_fit_is_an_error(self, ai, code, schema):
+        error = running(lambda: CircuitAI.ask("Reply.", schema=schema), ai=ai).error
 
-        assert error.code == "script.answer-does-not-fit"
+        assert error.code == code
 
-    def test_a_schema_must_be_one(self):
-        assert running(lambda: CircuitAI.ask("Reply.", schema=[str])).error.code == "script.bad-schema"
+    def test_fields_nobody_asked_for_are_left_out(self):
+        seen = []
+        ai = {"text": "Hi", "stars": 5, "admin": True}
+
+        running(lambda: seen.append(CircuitAI.ask("Reply.", schema=Reply.model_json_schema())), ai=ai).check()
+
+        assert seen == [{"text": "Hi", "stars": 5}]
+
+    @pytest.mark.parametrize("schema", [[str], WithoutSchema])
+    def test_a_schema_must_be_one(self, schema):
+        assert running(lambda: CircuitAI.ask("Reply.", schema=schema)).error.code == "script.bad-schema"
+
+    @pytest.mark.parametrize("model", ["two words", "m" * 81, "", "a\nb", 7, "../x"])
+    def test_a_model_has_a_plain_name(self, model):
+        assert running(lambda: CircuitAI.ask("Reply.", model=model)).error.code == "script.bad-model"
 
     def test_prepared_answers_come_in_turn_or_from_a_function(self):
         seen = []
