@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import time
 from enum import Enum
 from typing import Any, Literal
@@ -11,8 +12,12 @@ from typing import Any, Literal
 import pytest
 from pydantic import BaseModel, Field
 
+from circuitos.env import BASE_DIR, read
 from governor import ai
 from governor.ai import NoAnswer
+from governor.ai_wire import MOST_BYTES
+from governor.prices import PRICES
+from governor.questions import ATTEMPTS
 from tests import ai_server
 from tests.ai_server import (
     KEY,
@@ -387,3 +392,22 @@ class TestRefusal:
         none = refused()
 
         assert (none.code, none.tokens_in, none.is_worth_retry) == ("governor.ai-failed", 0, True)
+
+
+class TestPage:
+    PAGE = (BASE_DIR / "docs" / "writing-triggers.md").read_text(encoding="utf-8")
+
+    def test_it_names_every_code(self):
+        sources = "".join(path.read_text(encoding="utf-8") for path in (BASE_DIR / "governor").glob("ai*.py"))
+        codes = set(re.findall(r'"((?:governor\.ai|judgment|script)[.-][a-z-]+)"', sources))
+
+        assert len(codes) == 8
+        assert [code for code in sorted(codes) if f"| `{code}` |" not in self.PAGE] == []
+
+    def test_it_tells_the_figures(self):
+        assert f"at most {ai.MOST_SECONDS:.0f} seconds" in self.PAGE
+        assert f"at most {ai.MOST_OUTPUT:,} tokens" in self.PAGE
+        assert (ai.MARGIN_SECONDS, ATTEMPTS, MOST_BYTES) == (1.0, 2, 1024 * 1024)
+        assert {"gpt-4o-mini": PRICES["gpt-4o-mini"], "my-model": (0, 0)} == read(
+            {"AI_PRICES": self.PAGE.partition("`AI_PRICES=")[2].partition("`")[0]}
+        ).ai_prices

@@ -12,6 +12,9 @@ from circuitos.script.errors import CalloutError, CircuitError
 from circuitos.script.fitting import misfits, trimmed
 from circuitos.script.plain import strict
 
+# The broker puts these questions a second time; here the second answer is as bad as the first.
+ASKED_AGAIN = frozenset({"governor.ai-malformed", "script.answer-does-not-fit"})
+
 
 class NoAnswer(AssertionError):
     """The script asked for something that no answer was prepared for; ``run`` raises it in any case."""

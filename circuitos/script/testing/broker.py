@@ -170,7 +170,15 @@ class FakeBroker:
         self.count("api_calls")
         number = len(self.result.questions)
         self.result.questions.append(Question(args["prompt"], args["data"], args["schema"], args["model"]))
-        answer = answers.answer_question(self._ai, number, args)
+        try:
+            answer = answers.answer_question(self._ai, number, args)
+        except CircuitError as error:
+            if (
+                error.code in answers.ASKED_AGAIN
+                and self.limits["api_calls"][0] < self.limits["api_calls"][1]
+            ):
+                self.count("api_calls")
+            raise
         said = f"{args['prompt']}{args['data'] or ''}{answer.get('text') or answer.get('object') or ''}"
         self.count("ai_tokens", estimate(said))
         return answer

@@ -163,9 +163,10 @@ class TestAsk:
     )
     @pytest.mark.parametrize("schema", [Reply, Reply.model_json_schema()])
     def test_an_answer_that_does_not_fit_is_an_error(self, ai, code, schema):
-        error = running(lambda: CircuitAI.ask("Reply.", schema=schema), ai=ai).error
+        result = running(lambda: CircuitAI.ask("Reply.", schema=schema), ai=ai)
 
-        assert error.code == code
+        assert result.error.code == code
+        assert result.usage["api_calls"][0] == 2  # the second attempt brings nothing better
 
     def test_fields_nobody_asked_for_are_left_out(self):
         seen = []
