@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeGuard
 
@@ -88,7 +89,15 @@ def read_answer(
     tokens_in, tokens_out, is_estimate = _tokens(answer, body, question, most_output)
     try:
         text = _text(_choice(answer), question, model=model, keys=keys)
-        found = None if schema is None else _object(text, schema, form, model=model, keys=keys)
+        _refuse_leak(text, question, model)
+        found = None
+        if schema is not None:
+            found = _object(text, form, model=model)
+            text = json.dumps(found, ensure_ascii=False)  # as it reads without escapes
+            _refuse_leak(text, question, model)
+            if fields := misfits(schema, found):
+                raise does_not_fit(schema, fields)
+            found = trimmed(schema, _without_secrets(found, keys))
     except NoAnswer as none:
         none.tokens_in, none.tokens_out = tokens_in, tokens_out
         raise
@@ -128,27 +137,25 @@ def _text(choice: dict[str, Any] | None, question: Question, *, model: str, keys
     text = message.get("content")
     if not isinstance(text, str) or not text.strip():
         raise NoAnswer("governor.ai-malformed", f"{model} gave an empty answer.", is_worth_retry=True)
+    return text
+
+
+def _refuse_leak(text: str, question: Question, model: str) -> None:
     if question.is_leaked_in(text):
         detail = f"{model} repeated what belongs in no answer: our rules, or the marks of the data."
         raise NoAnswer(
             "judgment.prompt-leaked", detail, kind="judgment", is_worth_retry=True, data={"level": 16}
         )
-    return text
 
 
-def _object(
-    text: str, schema: Mapping[str, Any], form: Form | None, *, model: str, keys: tuple[str, ...]
-) -> Any:
+def _object(text: str, form: Form | None, *, model: str) -> Any:
     try:
-        found = _plain(msgspec.json.decode(text), keys)
+        found = _plain(msgspec.json.decode(text))
     except (msgspec.MsgspecError, RecursionError, ValueError):
         detail = f"{model} answered something that is no JSON we can take."
         raise NoAnswer("governor.ai-malformed", detail, is_worth_retry=True) from None
-    if form is not None and form.is_wrapped and isinstance(found, dict) and set(found) == {WRAPPER}:
-        found = found[WRAPPER]
-    if fields := misfits(schema, found):
-        raise does_not_fit(schema, fields)
-    return trimmed(schema, found)
+    is_wrapped = form is not None and form.is_wrapped and isinstance(found, dict) and set(found) == {WRAPPER}
+    return found[WRAPPER] if is_wrapped else found
 
 
 def does_not_fit(schema: Mapping[str, Any], fields: list[dict[str, str]]) -> NoAnswer:
@@ -159,18 +166,30 @@ def does_not_fit(schema: Mapping[str, Any], fields: list[dict[str, str]]) -> NoA
     )
 
 
-def _plain(value: Any, keys: tuple[str, ...], depth: int = 0) -> Any:
+def _plain(value: Any, depth: int = 0) -> Any:
     """The value with nothing in it that a record could not hold. Raises ``ValueError``."""
     if depth > DEPTH:
         raise ValueError("nested too deep")
     if isinstance(value, str):
-        return hide_secrets(_clean(value), also=keys)[0]
+        return _clean(value)
     if isinstance(value, list):
-        return [_plain(item, keys, depth + 1) for item in value]
+        return [_plain(item, depth + 1) for item in value]
     if isinstance(value, dict):
-        return {_clean(name): _plain(item, keys, depth + 1) for name, item in value.items()}
+        return {_clean(name): _plain(item, depth + 1) for name, item in value.items()}
     if isinstance(value, int) and not -_LARGEST <= value < _LARGEST:
         raise ValueError("a whole number of more than 64 bits")
+    return value
+
+
+def _without_secrets(value: Any, keys: tuple[str, ...]) -> Any:
+    if isinstance(value, str):
+        return hide_secrets(value, also=keys)[0]
+    if isinstance(value, list):
+        return [_without_secrets(item, keys) for item in value]
+    if isinstance(value, dict):
+        return {
+            hide_secrets(name, also=keys)[0]: _without_secrets(item, keys) for name, item in value.items()
+        }
     return value
 
 

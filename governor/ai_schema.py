@@ -107,7 +107,7 @@ class _Strict:
             if schema["$ref"] != "#" and _target(schema, self.root) is None:
                 raise _NotStrict("a reference in it leads nowhere")
             return {"$ref": schema["$ref"]}  # which stands alone, or not at all
-        if len(schema.get("allOf") or ()) == 1:
+        if len(schema.get("allOf") or ()) == 1 and isinstance(schema["allOf"][0], dict):
             schema = {
                 **{word: part for word, part in schema.items() if word != "allOf"},
                 **schema["allOf"][0],

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import time
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +19,9 @@ if TYPE_CHECKING:
 MOST_BYTES = 1024 * 1024
 MOST_WAIT = 900  # seconds of a Retry-After that are told
 _CHUNK = 65_536
+
+# It would write whole questions into our logs.
+logging.getLogger("openai").setLevel(logging.WARNING)
 
 
 class _TooLarge(httpx2.TransportError):
@@ -51,11 +56,14 @@ def complete(
 
     Nothing that the other side wrote stands in an error: it may quote our key.
     """
+    began = time.monotonic()
     import openai
 
+    client = _client(os.getpid(), key, base_url)
+    seconds = max(0.05, seconds - (time.monotonic() - began))  # the first time it takes a while
     try:
         with egress.within(seconds):
-            answer = _client(os.getpid(), key, base_url).chat.completions.with_raw_response.create(
+            answer = client.chat.completions.with_raw_response.create(
                 model=model,
                 store=False,
                 timeout=httpx2.Timeout(seconds, connect=min(seconds, egress.CONNECT_SECONDS)),

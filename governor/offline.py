@@ -93,7 +93,9 @@ class _Writer:
 
     def _branch(self, branches: list[Any], name: str, number: int) -> Any:
         """The first alternative; when it would contain itself for ever, one that ends."""
-        plain = [branch for branch in branches if branch.get("type") != "null"]
+        plain = [
+            branch for branch in branches if not isinstance(branch, dict) or branch.get("type") != "null"
+        ]
         for branch in plain:
             if branch not in self._under_way:
                 self._under_way.append(branch)
@@ -101,7 +103,11 @@ class _Writer:
                     return self.value(branch, name, number)
                 finally:
                     self._under_way.pop()
-        return None if len(plain) < len(branches) else self.value(plain[-1], name, number)
+        return (
+            None
+            if len(plain) < len(branches) or len(self._under_way) > _DEPTH
+            else self.value(plain[-1], name)
+        )
 
     def _object(self, schema: Mapping[str, Any]) -> dict[str, Any]:
         if len(self._under_way) > _DEPTH:

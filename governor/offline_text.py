@@ -93,7 +93,8 @@ class _Pattern:
                 letter = self._next()
                 letter = _CLASSES.get(letter, letter)
             elif letter == "-" and held and self._peek() != "]":
-                held += [chr(code) for code in range(ord(held[-1]), ord(self._next()) + 1)][:128]
+                first, last = ord(held[-1]), ord(self._next() or held[-1])
+                held += [chr(code) for code in range(first, min(last + 1, first + 128))]
                 continue
             held.append(letter)
         self._next()

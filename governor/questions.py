@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from circuitos.env import env
 from circuitos.script.ai import is_model_name
+from circuitos.script.schema import fault_of
 from governor import ai, prices
 from governor.callouts import Reply, error
 from governor.ops import BadRequest, LimitReached
@@ -65,6 +66,8 @@ class Questions:
         """Raise ``BadRequest`` unless these are a question's arguments."""
         if not isinstance(args.get("prompt"), str) or not isinstance(args.get("schema"), dict | None):
             raise BadRequest("A question has a prompt (text) and may have a schema (a JSON schema).")
+        if args.get("schema") is not None and (fault := fault_of(args["schema"])):
+            raise BadRequest(fault)
         model = args.get("model")
         if model is not None and not is_model_name(model):
             raise BadRequest("model is the name of a model: at most 80 characters, no spaces.")

@@ -8,6 +8,7 @@ from typing import Any
 
 from circuitos.script.errors import CircuitError
 from circuitos.script.plain import strict
+from circuitos.script.schema import fault_of
 from circuitos.script.session import call
 
 _MODEL = re.compile(r"[A-Za-z0-9][\w.:/@+-]{0,79}\Z", re.ASCII)
@@ -36,10 +37,13 @@ class CircuitAI:
             raise CircuitError(
                 "model is the name of a model: at most 80 characters, no spaces.", code="script.bad-model"
             )
+        asked = _json_schema(schema) if is_model else schema
+        if asked is not None and (fault := fault_of(asked)):
+            raise CircuitError(fault, code="script.bad-schema")
         args = {
             "prompt": strict(prompt, "prompt"),
             "data": strict(data, "data"),
-            "schema": _json_schema(schema) if is_model else schema,
+            "schema": asked,
             "model": model,
         }
 

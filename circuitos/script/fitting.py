@@ -192,6 +192,13 @@ _NUMBERS: tuple[tuple[str, str, Callable[[Any, Any], bool]], ...] = (
 )
 
 
+def _is_multiple(value: float, step: float) -> bool:
+    try:
+        return abs(value - round(value / step) * step) <= 1e-9
+    except OverflowError:  # the one is too great, the other too small
+        return True
+
+
 def _fails(schema: dict[str, Any], word: str, value: Any, test: Callable[[Any, Any], bool]) -> bool:
     bound = schema.get(word)
     if not isinstance(bound, int | float) or isinstance(bound, bool) or (word == "multipleOf" and bound <= 0):

@@ -27,13 +27,16 @@ _NUMBER = re.compile(
 )
 _HAS_NUMBER = re.compile(r"\d[\d ().-]{5}")
 _HAS_TOKEN = re.compile(r"[\w~+/=-]{12}|PRIVATE KEY|[=:]")
-_SECRET = re.compile(
+_CERTAIN = (
     r"(?P<pem>-----BEGIN [A-Z ]*PRIVATE KEY-----)(?:(?!-----END).)*+(?:-----END [A-Z ]*PRIVATE KEY-----)?"
     r"|\b(?P<head>sk[-_]|rk_|whsec_|gh[pousr]_|github_pat_|glpat-|xox[abeprs]-|pit-|pat-|cos_|AIza|SG\.)"
     r"[\w.+/=-]{12,}"
     r"|\b(?P<aws>AKIA)[0-9A-Z]{12,}"
     r"|\b(?P<jwt>eyJ)[\w-]{6,}\.[\w-]{6,}\.[\w-]*"
-    r"|\b(?P<scheme>(?:[Bb]earer|[Bb]asic)\s+)[\w.~+/=-]{8,}"
+)
+_CERTAIN_SECRET = re.compile(_CERTAIN, re.DOTALL | re.IGNORECASE)
+_SECRET = re.compile(
+    _CERTAIN + r"|\b(?P<scheme>(?:[Bb]earer|[Bb]asic)\s+)[\w.~+/=-]{8,}"
     r"|(?P<pair>(?:(?:api[_-]?key|secret|password|passwd|token|signature)[\"']?\s{0,2}[=:]|\b(?:key|sig)=)"
     r"\s{0,2}[\"']?)[^\s&\"',;{}]{4,}",
     re.DOTALL | re.IGNORECASE,
@@ -74,14 +77,13 @@ def hide_secrets(text: str, *, also: Iterable[str] = ()) -> tuple[str, int]:
 
     def hide(found: re.Match[str]) -> str:
         nonlocal hidden
-        loose = found["pair"] or found["scheme"]
-        if loose is None:
-            hidden += 1
-            return _hide_secret(found)
-        return loose + _SECRET.sub(hide, found[0][len(loose) :])
+        if found["head"] and not any(letter.isdigit() for letter in found[0]):
+            return found[0]  # as in "pit-stop strategies"
+        hidden += 1
+        return f"{found['pem'] or found['head'] or found['aws'] or found['jwt']}{HIDDEN}"
 
     if len(text) > 7 and _HAS_TOKEN.search(text):
-        text = _SECRET.sub(hide, text)
+        text = _CERTAIN_SECRET.sub(hide, text)
     return text, hidden
 
 

@@ -69,6 +69,11 @@ class TestSecrets:
 
         assert said == "Basic subscription; token: sk-***; signature: Ann Lee"
         assert hidden == 1
+        assert hide_secrets("pit-stop-strategies-2") == ("pit-***", 1)
+        assert hide_secrets("pit-stop-strategies") == ("pit-stop-strategies", 0)
+
+    def test_a_text_full_of_half_secrets_is_read_once(self):
+        assert hide_secrets("token=" * 200_000) == ("token=" * 200_000, 0)
 
     def test_known_ones_are_hidden_by_their_value(self):
         assert hide_secrets("a xyz b xyz", also=("xyz", "")) == ("a *** b ***", 2)

@@ -226,8 +226,8 @@ class TestTime:
         asks("asks", limits={"wall_ms": 30_000})
 
         short, long = (float(request.headers["x-stainless-read-timeout"]) for request in server.requests)
-        assert 3 < short < 5
-        assert long == 12
+        assert 2 < short <= 5
+        assert 9 < long <= 12
 
     def test_without_time_nothing_is_sent(self, asks, server):
         result = asks("asks_late", limits={"wall_ms": 1_200})

@@ -9,12 +9,17 @@ from typing import Annotated, Literal
 from uuid import UUID  # noqa: TC003
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, Field, RootModel, conlist
 
-from circuitos.script.fitting import misfits
+from circuitos.script.fitting import misfits, trimmed
+from circuitos.script.schema import fault_of
 from governor import ai, offline
+from governor.ai_schema import form_of
+from governor.meter import Meter
+from governor.ops import BadRequest
+from governor.questions import Questions
 
 
 class Colour(Enum):
@@ -140,6 +145,77 @@ class TestSchema:
         ]
 
         assert offline.write("?", schema={"type": "object", "allOf": parts}) == {"a": 0, "b": False}
+
+
+WORDS = st.sampled_from(
+    [
+        "type", "properties", "items", "anyOf", "allOf", "oneOf", "$ref", "$defs", "enum", "const", "default",
+        "required", "minItems", "maxItems", "minLength", "maxLength", "minimum", "maximum", "multipleOf",
+        "exclusiveMinimum", "exclusiveMaximum", "prefixItems", "additionalProperties", "pattern", "format",
+        "title", "description", "uniqueItems", "a",
+    ]
+)  # fmt: skip
+SCRAPS = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-3, 40),
+    st.sampled_from([1e-300, 1e300, 0.5]),
+    st.sampled_from(
+        ["object", "array", "string", "number", "integer", "null", "#", "#/$defs/a", "#/properties/a", "date"]
+    ),
+    st.text("ab[]()\\\\*+?{}1,^$|-.d", max_size=8),
+)
+HOSTILE = st.recursive(
+    SCRAPS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS, inner, max_size=4),
+    max_leaves=25,
+)
+
+
+class TestHostileSchema:
+    @settings(max_examples=400)
+    @given(schema=st.dictionaries(WORDS, HOSTILE, max_size=5), value=HOSTILE)
+    def test_one_that_passes_the_check_breaks_nothing(self, schema, value):
+        if fault_of(schema):
+            return
+
+        form = form_of(schema)
+        made = offline.write("?", data={"a": value}, schema=schema)
+        misfits(schema, made)
+        trimmed(schema, value)
+
+        assert isinstance(form.schema, dict)
+        assert misfits(schema, value) == misfits(schema, value)
+
+    @pytest.mark.parametrize(
+        "schema",
+        [
+            {"properties": []},
+            {"anyOf": {}},
+            {"anyOf": []},
+            {"allOf": [5]},
+            {"required": "a"},
+            {"type": []},
+            {"enum": []},
+            {"minLength": "3"},
+            {"minItems": -1},
+            {"maximum": True},
+            {"pattern": 5},
+            {"$defs": {"a": None}},
+            {"items": "string"},
+            {5: 5},
+        ],
+    )
+    def test_others_are_told_why(self, schema):
+        assert fault_of(schema).endswith(".")
+        with pytest.raises(BadRequest):
+            Questions(Meter({})).check({"prompt": "?", "schema": schema})
+
+    def test_a_bottomless_one_is_refused(self):
+        schema: dict[str, object] = {}
+        schema["items"] = schema
+
+        assert "nested too deep" in fault_of(schema)
 
 
 class TestAsk:
