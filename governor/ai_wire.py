@@ -59,11 +59,11 @@ def complete(
     began = time.monotonic()
     import openai
 
-    client = _client(os.getpid(), key, base_url)
+    create = _client(os.getpid(), key, base_url).chat.completions.with_raw_response.create
     seconds = max(0.05, seconds - (time.monotonic() - began))  # the first time it takes a while
     try:
         with egress.within(seconds):
-            answer = client.chat.completions.with_raw_response.create(
+            answer = create(
                 model=model,
                 store=False,
                 timeout=httpx2.Timeout(seconds, connect=min(seconds, egress.CONNECT_SECONDS)),

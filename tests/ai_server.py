@@ -72,6 +72,9 @@ class ModelServer:
 @contextmanager
 def serving() -> Iterator[ModelServer]:
     """A server for the while."""
+    import openai.resources.chat.completions  # a worker's first question waits for it; no test does
+
+    assert openai.VERSION
     server = ModelServer(modes=[says("A line.")])
 
     class Handler(socketserver.StreamRequestHandler):

@@ -178,6 +178,7 @@ class TestSecondAttempt:
 
         assert said(result)["failed"] == ["CalloutError", "governor.ai-timeout"]
         assert len(server.requests) == 1
+        assert result.usage["api_calls"] == [1, 50]
 
     def test_is_not_for_rules_that_only_the_script_knows(self, asks, server):
         server.answer(says('{"number": 3}'))
@@ -243,6 +244,19 @@ class TestTime:
 
         assert 50 < result.ai_tokens_in < 200
         assert result.ai_cost_micros > 0
+
+    def test_so_is_one_that_the_execution_did_not_wait_for(self, asks, server):
+        def answer(connection):
+            is_slow = connection.request.body["messages"][1]["content"] == "Slow."
+            return hangs(connection) if is_slow else says()(connection)
+
+        server.answer(answer)
+
+        result = asks("asks_and_leaves")
+
+        assert result.error.type == "ValueError"
+        assert (result.usage["api_calls"], result.ai_tokens_out) == ([2, 50], 20)
+        assert 10 + 50 < result.ai_tokens_in < 10 + 200
 
 
 class TestModes:

@@ -75,6 +75,14 @@ class AskTrigger(CircuitTrigger):
         raise ValueError("after the answer")
 
     @trigger("Contact", ["afterInsert"])
+    async def asks_and_leaves(self, context):
+        async def leave():
+            await CircuitAI.ask("Quick.")
+            raise ValueError("one answer is enough")
+
+        await asyncio.gather(CircuitAI.ask("Slow."), leave())
+
+    @trigger("Contact", ["afterInsert"])
     def asks_late(self, context):
         try:
             CircuitAI.ask("Write a line.")
