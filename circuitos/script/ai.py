@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import Any
 
@@ -51,8 +50,6 @@ class CircuitAI:
             if schema is None:
                 return answer.get("text") or ""
             found = answer.get("object")
-            if found is None:
-                found = _parsed(answer.get("text"))
             return _fitted(schema, found) if is_model else found
 
         return call("ai.ask", args, what="CircuitAI.ask", then=then)
@@ -73,13 +70,6 @@ def _json_schema(model: Any) -> dict[str, Any]:
             f"{model.__name__} has no JSON schema: {error}", code="script.bad-schema"
         ) from error
     return schema
-
-
-def _parsed(text: Any) -> Any:
-    try:
-        return json.loads(text or "")
-    except ValueError as error:
-        raise CircuitError("The model's answer is no JSON.", code="script.answer-does-not-fit") from error
 
 
 def _fitted(schema: Any, found: Any) -> Any:

@@ -211,6 +211,13 @@ class TestHostileSchema:
         with pytest.raises(BadRequest):
             Questions(Meter({})).check({"prompt": "?", "schema": schema})
 
+    @pytest.mark.parametrize(
+        "args", [{}, {"prompt": 5}, {"prompt": "?", "schema": "x"}, {"prompt": "?", "model": "two words"}]
+    )
+    def test_a_forged_question_is_refused(self, args):
+        with pytest.raises(BadRequest):
+            Questions(Meter({})).check(args)
+
     def test_a_bottomless_one_is_refused(self):
         schema: dict[str, object] = {}
         schema["items"] = schema

@@ -9,7 +9,7 @@ from collections.abc import Callable  # noqa: TC003 - pydantic reads it
 
 import httpx2
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, field_validator
 
 from circuitos import CalloutError, CircuitAI, CircuitError, CircuitTrigger, JudgmentBlocked, http, trigger
 from circuitos.script.testing import NoAnswer, run
@@ -118,6 +118,17 @@ class Reply(BaseModel):
     stars: int
 
 
+class Even(BaseModel):
+    number: int
+
+    @field_validator("number")
+    @classmethod
+    def is_even(cls, number):
+        if number % 2:
+            raise ValueError("is odd")
+        return number
+
+
 class WithoutSchema(BaseModel):
     call: Callable[[], None]
 
@@ -167,6 +178,20 @@ class TestAsk:
 
         assert result.error.code == code
         assert result.usage["api_calls"][0] == 2  # the second attempt brings nothing better
+
+    def test_a_rule_of_the_models_own_is_the_last(self):
+        result = running(lambda: CircuitAI.ask("Reply.", schema=Even), ai={"number": 3})
+
+        assert result.error.code == "script.answer-does-not-fit"
+        assert [fault["field"] for fault in result.error.data["fields"]] == ["number"]
+        assert result.usage["api_calls"][0] == 1
+
+    def test_null_may_be_the_answer(self):
+        seen = []
+
+        running(lambda: seen.append(CircuitAI.ask("?", schema={"type": "null"})), ai="null").check()
+
+        assert seen == [None]
 
     def test_fields_nobody_asked_for_are_left_out(self):
         seen = []
