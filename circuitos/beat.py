@@ -32,6 +32,8 @@ app.conf.update(
     beat_schedule={
         "wake": _every("wake", 5.0),
         "rescue": _every("rescue_lanes", 15.0),
+        "quotas": _every("review_quotas", 15.0),
+        "reconcile": _every("reconcile_usage", 6 * 3600.0),
         "outbox": _every("send_outbox", 15.0),
         "partitions": _every("ensure_partitions", 600.0),
         "sweep": _every("sweep_deliveries", 600.0),

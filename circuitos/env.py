@@ -49,6 +49,8 @@ class Env:
     openai_model: str
     ai_prices: Mapping[str, tuple[Decimal, Decimal]]  # dollars for a million tokens in, and out
     sentry_dsn: str
+    email_url: str
+    upgrade_url: str
     census_api_key: str
     census_base_url: str
     egress_allow: tuple[str, ...]
@@ -82,6 +84,8 @@ def read(environ: Mapping[str, str]) -> Env:
         openai_model=environ.get("OPENAI_MODEL", "gpt-4o-mini"),
         ai_prices=_prices(environ, "AI_PRICES"),
         sentry_dsn=environ.get("SENTRY_DSN", ""),
+        email_url=_url(environ, "EMAIL_URL", schemes=("smtp", "smtps", "smtp+tls", "console")),
+        upgrade_url=_url(environ, "UPGRADE_URL", schemes=("http", "https", "mailto")),
         census_api_key=environ.get("CENSUS_API_KEY", ""),
         census_base_url=_url(environ, "CENSUS_BASE_URL", schemes=("http", "https"))
         or "https://api.census.gov/data/2023/acs/acs5",
@@ -156,6 +160,38 @@ def database(url: str) -> dict[str, object]:
         "PORT": str(parts.port or query.pop("port", "") or ""),
         "OPTIONS": query,
     }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mail:
+    """How e-mail leaves."""
+
+    backend: str
+    host: str
+    port: int
+    user: str
+    password: str
+    is_tls: bool
+    starts_tls: bool
+    sender: str
+
+
+def mail(url: str) -> Mail:
+    """``smtp://user:password@host:port?from=address``; ``smtps://`` is TLS from the start, ``smtp+tls://``
+    STARTTLS, ``console://`` prints; empty sends nothing.
+    """
+    parts = urlsplit(url)
+    kind = "console" if parts.scheme == "console" else "smtp" if url else "dummy"
+    return Mail(
+        backend=f"django.core.mail.backends.{kind}.EmailBackend",
+        host=parts.hostname or "localhost",
+        port=parts.port or {"smtps": 465, "smtp+tls": 587}.get(parts.scheme, 25),
+        user=unquote(parts.username or ""),
+        password=unquote(parts.password or ""),
+        is_tls=parts.scheme == "smtps",
+        starts_tls=parts.scheme == "smtp+tls",
+        sender=parse_qs(parts.query).get("from", ["circuitos@localhost"])[-1],
+    )
 
 
 def celery_broker(url: str) -> str:

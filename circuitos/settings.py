@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import django_stubs_ext
 
-from circuitos.env import BASE_DIR, celery_broker, database, env
+from circuitos.env import BASE_DIR, celery_broker, database, env, mail
 from circuitos.theme import UNFOLD as UNFOLD  # noqa: PLC0414 — a setting, read by its name
 
 django_stubs_ext.monkeypatch()
@@ -152,6 +152,18 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
 }
+
+MAIL = mail(ENV.email_url)
+NOTICES_BY_EMAIL = bool(ENV.email_url)
+EMAIL_BACKEND = MAIL.backend
+EMAIL_HOST = MAIL.host
+EMAIL_PORT = MAIL.port
+EMAIL_HOST_USER = MAIL.user
+EMAIL_HOST_PASSWORD = MAIL.password
+EMAIL_USE_SSL = MAIL.is_tls
+EMAIL_USE_TLS = MAIL.starts_tls
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = MAIL.sender
 
 # Celery carries bells only: early ack, no result, no retry, nothing true in it.
 CELERY_BROKER_URL = celery_broker(REDIS_URL)

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 from governor.limits import LIMITS, complete
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 CODE = "governor.limit-exceeded"
+WARN_FROM = 0.8  # of a limit: the trace carries a warning
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,17 @@ class Meter:
     def pairs(self) -> dict[str, list[float]]:
         """All counters, as used/max pairs."""
         return {name: [_tidy(self.used[name]), self.max[name]] for name in self.max}
+
+
+def warnings(usage: Mapping[str, Sequence[float]], *, breached: str = "") -> list[dict[str, Any]]:
+    """Log entries for limits that are nearly used up, so that the next batch does not surprise anyone."""
+    said = []
+    for name, limit in LIMITS.items():
+        used, allowed = usage.get(name, (0, 0))
+        if name != breached and allowed and used >= allowed * WARN_FROM:
+            message = f"{limit.label}: {used:,.10g} of {allowed:,.10g} {limit.unit}, {used / allowed:.0%}."
+            said.append({"level": "warning", "message": message, "source": "governor"})
+    return said
 
 
 def _tidy(value: float) -> float:

@@ -1,10 +1,14 @@
-"""The journal's rows and the enrichment cache."""
+"""The journal, the enrichment cache, overrides of limits and quotas, and what tenants used."""
 
 from __future__ import annotations
 
-from django.db import models
+import uuid
 
-from tenants.models import Tenant
+from django.db import models
+from django.db.models import Q
+
+from governor.choices import Charge, Period, RequestStatus
+from tenants.models import Tenant, Tier
 from tenants.scope import TenantManager
 
 
@@ -49,3 +53,187 @@ class Enrichment(models.Model):
 
     def __str__(self) -> str:
         return f"{self.source} {self.key}"
+
+
+class Override(models.Model):
+    """A limit or quota that an operator set: for the platform, a tier, a tenant, or a trigger of one or all.
+
+    Never edited: a new one ends the one before it, and history shows who wanted what, and why.
+    """
+
+    code = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    name = models.CharField(max_length=40)  # of governor.limits or governor.allowances
+    value = models.BigIntegerField()
+    tier = models.ForeignKey(Tier, models.CASCADE, null=True, blank=True, related_name="+")
+    tenant = models.ForeignKey(Tenant, models.CASCADE, null=True, blank=True, related_name="+")
+    trigger = models.CharField(max_length=120, blank=True, default="")
+    reason = models.CharField(max_length=300)
+    actor = models.CharField(max_length=150)
+    created_at = models.DateTimeField()
+    until = models.DateTimeField(null=True, blank=True)  # lapses by itself
+    ended_at = models.DateTimeField(null=True, blank=True)  # by hand, or by a newer one
+    ended_by = models.CharField(max_length=150, blank=True, default="")
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(tier=None) | (Q(tenant=None) & Q(trigger="")), name="governor_override_scope"
+            ),
+            models.CheckConstraint(condition=Q(value__gte=0), name="governor_override_positive"),
+            models.CheckConstraint(condition=~Q(reason=""), name="governor_override_reason"),
+            models.UniqueConstraint(
+                fields=["name", "tier", "tenant", "trigger"],
+                condition=Q(ended_at=None),
+                nulls_distinct=False,
+                name="governor_override_one_open",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.value:,}"
+
+    @property
+    def scope(self) -> str:
+        """For whom, in words."""
+        parts = [f"tier {self.tier_id}"] if self.tier_id else []
+        parts += [f"tenant {self.tenant.slug}"] if self.tenant else []
+        parts += [f"trigger {self.trigger}"] if self.trigger else []
+        return ", ".join(parts) or "platform"
+
+
+class Usage(models.Model):
+    """What a tenant used in one of its own days or months, and what running executions hold in reserve.
+
+    Both rows of a moment are locked together, the day's first, so that concurrent executions take turns.
+    """
+
+    tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="+", db_index=False)
+    period = models.CharField(max_length=1, choices=Period)
+    starts_on = models.DateField()  # the tenant's calendar
+    executions = models.BigIntegerField(default=0)
+    api_calls = models.BigIntegerField(default=0)
+    ai_tokens = models.BigIntegerField(default=0)
+    ai_cost_micros = models.BigIntegerField(default=0)  # millionths of a dollar
+    held_executions = models.BigIntegerField(default=0)
+    held_calls = models.BigIntegerField(default=0)
+
+    objects = TenantManager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "period", "starts_on"], name="governor_usage_once"),
+            models.CheckConstraint(
+                condition=Q(executions__gte=0, api_calls__gte=0, held_executions__gte=0, held_calls__gte=0),
+                name="governor_usage_positive",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.tenant_id} {self.period} {self.starts_on}"
+
+
+class Charged(models.Model):
+    """The ledger: each charge once, append-only; the sums of a day are the usage of that day."""
+
+    id = models.BigAutoField(primary_key=True)
+    tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="+", db_index=False, db_constraint=False)
+    on = models.DateField()  # the tenant's day it counts for
+    at = models.DateTimeField()
+    kind = models.CharField(max_length=10, choices=Charge)
+    execution = models.UUIDField(null=True)
+    trigger = models.CharField(max_length=120, default="")
+    executions = models.SmallIntegerField(default=0)
+    api_calls = models.IntegerField(default=0)
+    ai_tokens = models.BigIntegerField(default=0)
+    ai_cost_micros = models.BigIntegerField(default=0)
+
+    objects = TenantManager()
+
+    class Meta:
+        indexes = [
+            # Usage by trigger, and the sums that are compared with the counters.
+            models.Index(fields=["tenant", "on", "trigger"], name="governor_charged_day"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.on} {self.executions} {self.api_calls}"
+
+
+class Notice(models.Model):
+    """Something a tenant's owners are told once: a threshold passed, events parked, events caught up."""
+
+    code = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="+")
+    key = models.CharField(max_length=120)  # what makes it the same news: "d:2026-05-04:executions:80"
+    kind = models.CharField(max_length=20)  # threshold, parked, caught-up, upgraded
+    subject = models.CharField(max_length=200)
+    text = models.TextField()
+    created_at = models.DateTimeField()
+    sent_at = models.DateTimeField(null=True)
+    attempts = models.SmallIntegerField(default=0)
+    problem = models.CharField(max_length=200, default="")  # why it was not sent by e-mail
+
+    objects = TenantManager()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["tenant", "key"], name="governor_notice_once")]
+        indexes = [
+            models.Index(fields=["id"], name="governor_notice_unsent", condition=Q(sent_at=None)),
+        ]
+
+    def __str__(self) -> str:
+        return self.subject
+
+
+class Parking(models.Model):
+    """One stretch of time in which a tenant's events waited for its quota."""
+
+    tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="+")
+    reason = models.CharField(max_length=200)  # a sentence: what is used up
+    # What must be left before it makes sense to go on: calls that an execution wanted, or a token.
+    least_calls = models.IntegerField(default=0)
+    least_tokens = models.IntegerField(default=0)
+    since = models.DateTimeField()
+    until = models.DateTimeField(null=True)  # when the quota starts anew
+    ended_at = models.DateTimeField(null=True)
+    ended_by = models.CharField(max_length=150, default="")  # reset, upgrade, or who released it
+    told_at = models.DateTimeField(null=True)  # when the owners were told what was caught up
+
+    objects = TenantManager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["tenant"], condition=Q(ended_at=None), name="governor_parking_one_open"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.tenant_id} {self.reason} since {self.since:%F %T}"
+
+
+class UpgradeRequest(models.Model):
+    """A tenant's wish for another tier, which an operator approves or declines."""
+
+    code = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="+")
+    tier = models.ForeignKey(Tier, models.CASCADE, related_name="+")  # the one that is wanted
+    status = models.CharField(max_length=10, choices=RequestStatus, default=RequestStatus.OPEN)
+    requested_by = models.CharField(max_length=150)
+    requested_at = models.DateTimeField()
+    note = models.CharField(max_length=300, blank=True, default="")
+    decided_by = models.CharField(max_length=150, blank=True, default="")
+    decided_at = models.DateTimeField(null=True, blank=True)
+    answer = models.CharField(max_length=300, blank=True, default="")
+
+    objects = TenantManager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["tenant"], condition=Q(status=RequestStatus.OPEN), name="governor_upgrade_one_open"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.tenant_id} to {self.tier_id}"

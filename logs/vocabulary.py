@@ -8,7 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-AMBER_FROM = 0.8  # of a limit
+from governor import limits
+from governor.meter import WARN_FROM
+
+AMBER_FROM = WARN_FROM
 RED_FROM = 1.0
 
 
@@ -60,19 +63,9 @@ WORDS = {
 STYLES = {"good": "green", "warn": "yellow", "bad": "red", "busy": "cyan", "wait": "blue", "quiet": "dim"}
 ROUTINE_LEVELS = frozenset({"debug", "info"})
 
-# name -> (label, unit); the order is the order of display.
-LIMITS = {
-    "api_calls": ("API calls", ""),
-    "wall_ms": ("Time", "ms"),
-    "cpu_ms": ("CPU", "ms"),
-    "memory_mb": ("Memory", "MB"),
-    "record_queries": ("Queries", ""),
-    "records_read": ("Reads", ""),
-    "records_written": ("Writes", ""),
-    "ai_tokens": ("AI tokens", ""),
-    "log_lines": ("Log lines", ""),
-    "depth": ("Cascade depth", ""),
-}
+# name -> (label, unit that is said beside a figure); the order is the order of display.
+_SAID_UNITS = {"ms": "ms", "MiB": "MB"}
+LIMITS = {limit.name: (limit.label, _SAID_UNITS.get(limit.unit, "")) for limit in limits.LIMITS.values()}
 
 
 def word(status: str) -> Word:

@@ -20,6 +20,19 @@ class Tier(models.Model):  # type: ignore[django-manager-missing]  # django-tena
     name = models.CharField(max_length=80)
     executions_per_day = models.PositiveIntegerField()
     api_calls_per_day = models.PositiveIntegerField()
+    # Empty: 30 times the day's.
+    executions_per_month = models.PositiveIntegerField(null=True, blank=True)
+    api_calls_per_month = models.PositiveIntegerField(null=True, blank=True)
+    ai_tokens_per_day = models.PositiveIntegerField(null=True, blank=True, help_text="Empty: not limited.")
+    concurrent_executions = models.PositiveSmallIntegerField(
+        default=4, help_text="Lanes of one tenant that may be served at the same time."
+    )
+    weight = models.PositiveSmallIntegerField(
+        default=1, help_text="Turns between tenants: weight 2 is served twice as often as weight 1."
+    )
+    upgrade_to = models.ForeignKey(
+        "self", models.SET_NULL, null=True, blank=True, help_text="Offered when a quota is used up."
+    )
 
     def __str__(self) -> str:
         return self.name

@@ -50,6 +50,7 @@ def build_world(**_: Any) -> None:
     if connection.schema_name != settings.PUBLIC_SCHEMA_NAME:
         return
     import_module("tenants.migrations.0002_tiers_and_audit").create_tiers(apps, None)
+    import_module("tenants.migrations.0004_tier_quotas").offer_paid(apps, None)
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SELECT nspname FROM pg_namespace WHERE nspname LIKE 't\\_%'")
         schemas = {name for (name,) in cursor.fetchall()}

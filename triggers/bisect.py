@@ -6,6 +6,7 @@ import random
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from governor.quotas import OVER_QUOTA
 from triggers.choices import ExecutionStatus
 from triggers.work import Verdict
 
@@ -27,7 +28,7 @@ MISFIT = "triggers.schema-misfit"
 EXHAUSTED = "triggers.bisect-exhausted"
 GIVEN_UP = "triggers.bisect-given-up"
 # No record is at fault and waiting may help: such an execution is held, never dropped or split.
-HELD = frozenset({"governor.jail-broken"})
+HELD = frozenset({"governor.jail-broken", OVER_QUOTA})
 # No record is at fault and splitting cannot help.
 WHOLE = frozenset({"triggers.unknown-trigger", GIVEN_UP, EXHAUSTED})
 

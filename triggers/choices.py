@@ -59,6 +59,7 @@ class Skip(TextChoices):
     ECHO = "echo", "An echo of our own write"
     STALE = "stale", "Older than what we hold"
     SCRIPT = "script", "The script skipped it"
+    EXPIRED = "expired", "Parked for longer than it is kept"
 
 
 class LaneKind(TextChoices):

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
     from datetime import datetime
 
+    from triggers.admission import Gate
     from triggers.config import Configuration, Wanted
     from triggers.lanes import Lease
     from triggers.work import Member, Work
@@ -55,9 +56,12 @@ def claim(
     configuration: Configuration,
     held: Collection[str] = (),
     most: int = MOST,
+    gate: Gate | None = None,
     at: datetime,
 ) -> Claimed:
     """Take the next batch of the lane: one operation, each record once, in the order acknowledged.
+
+    ``gate`` has to let the first execution start; without one, it starts.
 
     ``held`` are records that an open execution holds back. Events that need no trigger go to the history
     at once; the others are stored as running, with the image before them. Call it under the lane's lock.
@@ -102,6 +106,7 @@ def claim(
             operation=operation,
             release=configuration.registry.release,
             paused=configuration.paused(cursor, lease),
+            gate=gate,
             at=at,
         )
     return claimed
@@ -176,6 +181,7 @@ def _apply(
             connection_id=row.connection_id,
             received_at=row.received_at,
             crm=row.crm,
+            origin=row.origin,
             depth=row.depth,
             old_known=change.old_known,
         )
@@ -193,6 +199,7 @@ def _executions(
     operation: str,
     release: str,
     paused: Collection[str],
+    gate: Gate | None,
     at: datetime,
 ) -> list[Work]:
     """Store an execution for each trigger. Returns those to run now; a paused trigger's waits for its end."""
@@ -214,6 +221,9 @@ def _executions(
         for name in names
     ]
     ready = [each for each in works if each.trigger not in paused]
+    declared = {each.spec.name: each.spec.limits for each in wanted}
+    if ready and gate and not gate.admit(ready[0], declared=declared[ready[0].trigger]):
+        ready = []
     if ready:
         # The first starts with the claim: one statement less, and its attempt counts if the worker dies now.
         ready[0].started_at, ready[0].attempts = at, 1

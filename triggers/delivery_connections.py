@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from circuitos.env import env
+from governor.allowances import ALLOWANCES
 from tenants.choices import CRM
 from tenants.connections import signing_secrets
 from tenants.errors import CodedError
@@ -29,12 +30,14 @@ KEPT_S = 5.0
 REFRESHED_AFTER_S = 4.0
 MAX_KEPT = 20_000
 
-DEFAULT_RATE = 5_000  # events a second
-DEFAULT_LOT = 1_000_000  # events waiting
+DEFAULT_RATE = ALLOWANCES["ingest_rate"].default  # events a second
+DEFAULT_LOT = ALLOWANCES["waiting_events"].default
 
 _KEY = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _QUERY = """
-    SELECT c.id, c.code, c.tenant_id, c.crm, c.account_id, c.sealed_secrets, c.public_keys, t.settings
+    SELECT c.id, c.code, c.tenant_id, c.crm, c.account_id, c.sealed_secrets, c.public_keys, t.settings,
+           governor_value('ingest_rate', t.id, t.tier_id, NULL),
+           governor_value('waiting_events', t.id, t.tier_id, NULL)
     FROM tenants_connection c JOIN tenants_tenant t ON t.id = c.tenant_id
     WHERE c.key = %s AND c.is_active
 """
@@ -112,7 +115,7 @@ def _select(cursor: Cursor, key: str) -> tuple[Any, ...] | None:
 
 
 def _hook(row: tuple[Any, ...], at: datetime) -> Hook | None:
-    pk, code, tenant_id, crm, account_id, sealed, public_keys, settings = row
+    pk, code, tenant_id, crm, account_id, sealed, public_keys, settings, rate, lot = row
     connection = Connection(
         id=pk,
         code=code,
@@ -122,7 +125,7 @@ def _hook(row: tuple[Any, ...], at: datetime) -> Hook | None:
         sealed_secrets=sealed,
         public_keys=public_keys,
     )
-    return _made(connection, settings, at) if crm in ADAPTERS else None
+    return _made(connection, settings, at, rate=rate, lot=lot) if crm in ADAPTERS else None
 
 
 def hook_of(connection: Connection, *, at: datetime) -> Hook:
@@ -130,7 +133,10 @@ def hook_of(connection: Connection, *, at: datetime) -> Hook:
     return _made(connection, connection.tenant.settings, at)
 
 
-def _made(connection: Connection, settings: Any, at: datetime) -> Hook:
+def _made(
+    connection: Connection, settings: Any, at: datetime, *, rate: int | None = None, lot: int | None = None
+) -> Hook:
+    """``rate`` and ``lot`` are what an operator set for the tenant or its tier."""
     try:
         secrets = tuple(signing_secrets(connection, at=at))
     except CodedError:
@@ -150,8 +156,8 @@ def _made(connection: Connection, settings: Any, at: datetime) -> Hook:
         account_id=connection.account_id,
         secrets=secrets,
         public_keys=public_keys,
-        rate=_setting(settings, "ingest_rate", DEFAULT_RATE),
-        lot=_setting(settings, "ingest_lot", DEFAULT_LOT),
+        rate=_setting(settings, "ingest_rate", DEFAULT_RATE) if rate is None else rate,
+        lot=_setting(settings, "ingest_lot", DEFAULT_LOT) if lot is None else lot,
     )
 
 

@@ -14,9 +14,9 @@ import msgspec
 
 if TYPE_CHECKING:
     from collections.abc import Collection
+    from datetime import datetime
 
 LEASE_SECONDS = 60
-LEASES_PER_TENANT = 4
 FULL = 200  # events that make a batch full
 LONGEST_WAIT = 0.5  # seconds an event may wait for its batch to fill
 QUIET = 0.05  # seconds without a new event after which a batch is as full as it will be
@@ -41,6 +41,7 @@ class Lease:
     tier: str
     timezone: str
     settings: dict[str, Any]
+    weight: int = 1  # turns in a row before others have theirs
 
     @property
     def tenant(self) -> dict[str, Any]:
@@ -79,7 +80,8 @@ work AS (
     SELECT lane_id FROM waiting WHERE lane_id IS NOT NULL UNION SELECT lane_id FROM due
 ),
 free AS (
-    SELECT lane.id, lane.last_served_at, lane.kind, lane.tenant_id, due.lane_id IS NOT NULL AS is_due
+    SELECT lane.id, lane.last_served_at, lane.turn_at, lane.kind, lane.tenant_id,
+           due.lane_id IS NOT NULL AS is_due
     FROM work
     JOIN triggers_lane lane ON lane.id = work.lane_id
     JOIN tenants_tenant tenant ON tenant.id = lane.tenant_id AND tenant.status = 'active'
@@ -112,23 +114,33 @@ _TAKE = f"""
 {_WORK},
 served AS (
     -- Tenants take turns, not lanes: one that invents objects, and with them lanes, gains nothing by it.
-    SELECT tenant_id, count(*) FILTER (WHERE lease_until > clock_timestamp()) AS leases,
-           max(CASE WHEN lease_until > clock_timestamp() THEN clock_timestamp() ELSE last_served_at END) AS at
-    FROM triggers_lane WHERE tenant_id IN (SELECT tenant_id FROM free) GROUP BY tenant_id
+    SELECT lane.tenant_id, count(*) FILTER (WHERE lane.lease_until > clock_timestamp()) AS leases,
+           max(CASE WHEN lane.lease_until > clock_timestamp() THEN clock_timestamp()
+                    ELSE lane.turn_at END) AS at
+    FROM triggers_lane lane WHERE lane.tenant_id IN (SELECT tenant_id FROM free) GROUP BY lane.tenant_id
+),
+share AS (
+    -- How many lanes of a tenant may be served at once, and how many turns it has in a round.
+    SELECT tenant.id AS tenant_id,
+           governor_value('concurrent_executions', tenant.id, tier.slug, tier.concurrent_executions) AS most,
+           greatest(governor_value('weight', tenant.id, tier.slug, tier.weight), 1) AS weight
+    FROM tenants_tenant tenant JOIN tenants_tier tier ON tier.slug = tenant.tier_id
+    WHERE tenant.id IN (SELECT tenant_id FROM served)
 ),
 candidate AS MATERIALIZED (
     SELECT free.id, free.tenant_id, {_RIPE_IN} AS ripe_in,
            coalesce(served.at, '-infinity') + delay.of_replays AS turn,
-           coalesce(free.last_served_at, '-infinity') + delay.of_replays AS own_turn
+           coalesce(free.turn_at, '-infinity') + delay.of_replays AS own_turn
     FROM free
     LEFT JOIN LATERAL (SELECT e.id, e.received_at FROM triggers_liveevent e
         WHERE e.lane_id = free.id AND e.status = 'queued' ORDER BY e.id LIMIT 1) oldest ON true
     LEFT JOIN LATERAL (SELECT e.id, e.received_at FROM triggers_liveevent e
         WHERE e.lane_id = free.id AND e.status = 'queued' ORDER BY e.id DESC LIMIT 1) newest ON true
     JOIN served ON served.tenant_id = free.tenant_id
+    JOIN share ON share.tenant_id = free.tenant_id
     CROSS JOIN LATERAL (SELECT CASE WHEN free.kind = 'replay' THEN %(replay_delay)s ELSE 0 END
         * interval '1 second' AS of_replays) delay
-    WHERE served.leases < %(leases_per_tenant)s
+    WHERE served.leases < share.most
 ),
 pick AS (
     -- A lane that another worker leased meanwhile is checked again under its lock, and passed over.
@@ -139,14 +151,17 @@ pick AS (
 ),
 taken AS (
     UPDATE triggers_lane lane SET lease_token = lease_token + 1, leased_by = %(worker)s,
-        lease_until = clock_timestamp() + %(lease)s * interval '1 second'
+        lease_until = clock_timestamp() + %(lease)s * interval '1 second',
+        parked_reason = '', parked_until = NULL
     FROM pick WHERE lane.id = pick.id
     RETURNING lane.id, lane.lease_token, lane.kind, lane.object, lane.tenant_id
 )
 SELECT (SELECT min(ripe_in) FROM candidate WHERE ripe_in > 0)::float8,
        taken.id, taken.lease_token, taken.kind, taken.object, taken.tenant_id,
-       tenant.schema_name, tenant.slug, tenant.name, tenant.tier_id, tenant.timezone, tenant.settings
+       tenant.schema_name, tenant.slug, tenant.name, tenant.tier_id, tenant.timezone, tenant.settings,
+       share.weight
 FROM (SELECT 1) one LEFT JOIN taken ON true LEFT JOIN tenants_tenant tenant ON tenant.id = taken.tenant_id
+LEFT JOIN share ON share.tenant_id = taken.tenant_id
 """  # noqa: S608  # constants of this module
 
 _WITH_WORK = f"{_WORK} SELECT id FROM free ORDER BY last_served_at NULLS FIRST LIMIT %(limit)s"  # noqa: S608
@@ -165,7 +180,6 @@ def take(
             "worker": worker,
             "passed_over": list(passed_over),
             "lease": lease_seconds,
-            "leases_per_tenant": LEASES_PER_TENANT,
             "full": FULL,
             "longest_wait": LONGEST_WAIT,
             "quiet": QUIET,
@@ -176,9 +190,9 @@ def take(
     ripe_in, lane_id, token, kind, obj, tenant_id, *tenant = cursor.fetchone()
     if lane_id is None:
         return None, ripe_in
-    schema, slug, name, tier, zone, settings = tenant
+    schema, slug, name, tier, zone, settings, weight = tenant
     known = msgspec.json.decode(settings)
-    return Lease(lane_id, token, kind, obj, tenant_id, schema, slug, name, tier, zone, known), None
+    return Lease(lane_id, token, kind, obj, tenant_id, schema, slug, name, tier, zone, known, weight), None
 
 
 def renew(cursor: Any, lease: Lease, *, lease_seconds: float = LEASE_SECONDS) -> bool:
@@ -192,12 +206,27 @@ def renew(cursor: Any, lease: Lease, *, lease_seconds: float = LEASE_SECONDS) ->
 
 
 def release(cursor: Any, lease: Lease, *, is_served: bool) -> bool:
-    """Give the lane back; one that was served goes to the end of the line. False: it was no more ours."""
+    """Give the lane back; one that had its turns goes to the end of the line. False: it was no more ours."""
+    served = ""
+    if is_served:
+        served = (
+            ", last_served_at = clock_timestamp(), turns = (turns + 1) %% %(weight)s,"
+            " turn_at = CASE WHEN turns + 1 >= %(weight)s THEN clock_timestamp() ELSE turn_at END"
+        )
     cursor.execute(
-        "UPDATE triggers_lane SET lease_until = NULL, leased_by = '',"
-        " last_served_at = CASE WHEN %s THEN clock_timestamp() ELSE last_served_at END"
+        f"UPDATE triggers_lane SET lease_until = NULL, leased_by = ''{served}"  # noqa: S608
+        " WHERE id = %(lane)s AND lease_token = %(token)s",
+        {"weight": lease.weight, "lane": lease.lane_id, "token": lease.token},
+    )
+    return bool(cursor.rowcount)
+
+
+def park(cursor: Any, lease: Lease, *, reason: str, until: datetime) -> bool:
+    """Give the lane back and hold it: its events wait, in order, until then. False: it was no more ours."""
+    cursor.execute(
+        "UPDATE triggers_lane SET lease_until = NULL, leased_by = '', parked_reason = %s, parked_until = %s"
         " WHERE id = %s AND lease_token = %s",
-        [is_served, lease.lane_id, lease.token],
+        [reason, until, lease.lane_id, lease.token],
     )
     return bool(cursor.rowcount)
 

@@ -28,7 +28,7 @@ UNREADABLE = "triggers.unreadable"
 _OVERTAKEN = "*overtaken"  # no CRM has such a field
 _COLUMNS = (
     "id, code, connection_id, crm, kind, body, record_id, operation, received_at, occurred_at, before,"
-    " old_known, pending, error, depth"
+    " old_known, pending, error, depth, origin"
 )
 
 
@@ -51,6 +51,7 @@ class Row:
     pending: list[str] | None
     error: str | None  # JSON
     depth: int
+    origin: str
 
 
 class Unfit(Exception):
@@ -91,6 +92,7 @@ def member(row: Row, lease: Lease) -> Member:
         connection_id=row.connection_id,
         received_at=row.received_at,
         crm=row.crm,
+        origin=row.origin,
         depth=row.depth,
         old_known=row.old_known,
         pending=list(row.pending or ()),

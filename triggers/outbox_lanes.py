@@ -11,6 +11,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 from django.db import connection, transaction
 
+from governor import usage
+from governor.calendar import day_of
+from governor.policy import load
+from governor.quotas import Grant, Quota, decide
 from tenants.secrets import unseal
 from triggers.crm.writer import Write
 
@@ -36,7 +40,8 @@ WITH pick AS (
     FOR UPDATE OF lane SKIP LOCKED
 )
 UPDATE triggers_outboxlane lane
-SET token = lane.token + 1, lease_until = clock_timestamp() + %s * interval '1 second'
+SET token = lane.token + 1, waits_for_quota = false,
+    lease_until = clock_timestamp() + %s * interval '1 second'
 FROM pick WHERE lane.connection_id = pick.connection_id
 RETURNING lane.connection_id, lane.tenant_id, lane.token, lane.attempts
 """
@@ -52,7 +57,7 @@ WHERE connection_id = %s AND token = %s
 """
 _RELEASE = """
 UPDATE triggers_outboxlane SET lease_until = NULL, last_served_at = clock_timestamp(), attempts = %s,
-    problem = %s, next_attempt_at = clock_timestamp() + %s * interval '1 second'
+    problem = %s, waits_for_quota = %s, next_attempt_at = clock_timestamp() + %s * interval '1 second'
 WHERE connection_id = %s AND token = %s
 """
 _END = """
@@ -61,6 +66,14 @@ SET status = said.status, problem = said.problem, remote_id = said.remote_id, le
     attempts = least(attempts + 1, 32000), sent_at = CASE WHEN said.status = 'sent' THEN %s END
 FROM unnest(%s::bigint[], %s::varchar[], %s::text[], %s::varchar[]) AS said (id, status, problem, remote_id)
 WHERE written.id = said.id AND written.status = 'pending'
+"""
+_FOR_QUOTA = """
+SELECT connection_id, tenant_id FROM triggers_outboxlane WHERE waits_for_quota
+ORDER BY connection_id FOR UPDATE SKIP LOCKED
+"""
+_OPEN = """
+UPDATE triggers_outboxlane SET waits_for_quota = false, next_attempt_at = NULL, problem = ''
+WHERE connection_id = ANY(%s)
 """
 
 
@@ -206,7 +219,33 @@ def end(cursor: Any, lease: OutboxLease, ends: Sequence[End], *, at: datetime) -
         cursor.execute(_END, [at, *columns])
 
 
-def release(cursor: Any, lease: OutboxLease, *, problem: str = "", wait: float | None = None) -> None:
-    """Give the lane back; with a ``problem`` it waits so many seconds."""
-    attempts = lease.attempts + 1 if wait is not None else 0
-    cursor.execute(_RELEASE, [attempts, problem, wait, lease.connection_id, lease.token])
+def release(
+    cursor: Any,
+    lease: OutboxLease,
+    *,
+    problem: str = "",
+    wait: float | None = None,
+    waits_for_quota: bool = False,
+) -> None:
+    """Give the lane back; with a ``problem`` it waits so many seconds, or until the quota has room."""
+    attempts = lease.attempts if waits_for_quota else lease.attempts + 1 if wait is not None else 0
+    cursor.execute(_RELEASE, [attempts, problem, waits_for_quota, wait, lease.connection_id, lease.token])
+
+
+def review(*, at: datetime) -> int:
+    """Open the lanes that waited for a quota which has room again. Returns how many."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(_FOR_QUOTA)
+        opened = [
+            connection_id
+            for connection_id, tenant_id in cursor.fetchall()
+            if _has_room(cursor, tenant_id, at=at)
+        ]
+        cursor.execute(_OPEN, [opened])
+    return len(opened)
+
+
+def _has_room(cursor: Any, tenant_id: int, *, at: datetime) -> bool:
+    policy = load(cursor, tenant_id)
+    day, month = usage.read(cursor, tenant_id=tenant_id, on=day_of(at, policy.timezone))
+    return isinstance(decide(day, month, Quota.of(policy), executions=0, calls=1, least_calls=1), Grant)

@@ -16,7 +16,11 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.utils import timezone
 
-from governor import egress
+from governor import egress, usage
+from governor.calendar import day_of
+from governor.policy import load
+from governor.quotas import Quota
+from governor.tenant_governor import resets_at
 from tenants.connections import api_token
 from tenants.models import Connection
 from tenants.records import store
@@ -28,6 +32,7 @@ from triggers.outbox_lanes import End
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from datetime import datetime
 
     from triggers.crm.writer import Key, Write, Writer
     from triggers.outbox_lanes import OutboxLease
@@ -49,10 +54,11 @@ _BASE = {"hubspot": "HUBSPOT_API_URL"}
 class _Wait(Exception):
     """Nothing more can be sent to this CRM for a while."""
 
-    def __init__(self, problem: str, *, seconds: float | None = None) -> None:
+    def __init__(self, problem: str, *, seconds: float | None = None, waits_for_quota: bool = False) -> None:
         super().__init__(problem)
         self.problem = problem
         self.seconds = seconds
+        self.waits_for_quota = waits_for_quota
 
 
 @dataclass
@@ -87,7 +93,13 @@ def _serve(lease: OutboxLease) -> None:
         except _Wait as reason:
             seconds = reason.seconds if reason.seconds is not None else _backoff(lease.attempts)
             logger.warning("Writes of connection %s wait %.0f s: %s", of.pk, seconds, reason.problem)
-            outbox_lanes.release(cursor, lease, problem=reason.problem, wait=seconds)
+            outbox_lanes.release(
+                cursor,
+                lease,
+                problem=reason.problem,
+                wait=seconds,
+                waits_for_quota=reason.waits_for_quota,
+            )
         except Exception:
             # A fault of ours with one connection must not keep the others from being served.
             logger.exception("Writes of connection %s cannot be sent", of.pk)
@@ -156,6 +168,7 @@ class _Sender:
     def _post(self, call: Call) -> tuple[int, bytes]:
         """One request, its answer. Raises ``_Wait`` when it says nothing of the writes."""
         at = timezone.now()
+        self._count(at)
         if call.is_repeatable:
             outbox_lanes.renew(self._cursor, self._lease)
         else:
@@ -185,6 +198,21 @@ class _Sender:
             self._put_back(call, problem, is_done=is_done)
             raise _Wait(problem, seconds=_retry_after(answer.headers))
         return answer.status, answer.body
+
+    def _count(self, at: datetime) -> None:
+        """Count the request against the tenant's API calls. Raises ``_Wait`` when none is left."""
+        with transaction.atomic():
+            policy = load(self._cursor, self._lease.tenant_id)
+            refusal = usage.spend_call(
+                self._cursor,
+                tenant_id=self._lease.tenant_id,
+                on=day_of(at, policy.timezone),
+                quota=Quota.of(policy),
+                at=at,
+            )
+        if refusal is not None:
+            seconds = (resets_at(refusal.period, at, policy.timezone) - at).total_seconds()
+            raise _Wait(refusal.sentence, seconds=seconds, waits_for_quota=True)
 
     def _put_back(self, call: Call, problem: str, *, is_done: bool) -> None:
         """Leave the writes waiting; but one not to be repeated ends here if the CRM may have done it."""

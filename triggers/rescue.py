@@ -18,7 +18,8 @@ MOST_RESUMED = 400  # members; executions held for hours come due by the thousan
 
 _OPEN = """
 SELECT code, root, trigger, operation, release, seed, now, created_at, mode, id, parent_id, replay_of_id,
-       started_at, attempts, losses, event_ids, record_ids, status,
+       started_at, attempts, losses, held_on, held_executions, held_calls, is_counted,
+       event_ids, record_ids, status,
        coalesce(next_attempt_at > clock_timestamp(), false) AS waits
 FROM triggers_execution WHERE lane_id = %s AND status IN ('queued', 'running') ORDER BY root, id
 """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -12,15 +13,17 @@ from django.db import DataError, InterfaceError, OperationalError, connection, t
 from django.utils import timezone
 
 from governor.job import Job, RunError, RunResult
+from governor.policy import Policies
+from governor.quotas import OVER_QUOTA
 from tenants.errors import CodedError
-from triggers import bisect, claim, lanes, replay, rescue, settle, work
+from triggers import admission, bisect, claim, lanes, replay, rescue, settle, work
 from triggers.choices import Mode
 from triggers.config import Configuration
 from triggers.rates import ErrorRates
 from triggers.registry import UnknownTrigger
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
     from uuid import UUID
 
@@ -65,10 +68,12 @@ class Supervisor:
         self.zygote = zygote
         self.lease_seconds = lease_seconds
         self._run_job = run
+        self.policies = Policies()
         self._rates = ErrorRates()
         self._passed_over: dict[int, float] = {}
         self._refused: dict[int, int] = {}
         self._lease: Lease | None = None
+        self._full: dict[str, int] = {}  # the limits of the run, before the quota lowered them
 
     def use(self, registry: Registry) -> None:
         """Run these scripts from the next claim on."""
@@ -137,22 +142,50 @@ class Supervisor:
     def _works(self, cursor: Any, lease: Lease) -> list[Work]:
         """What is to run in the leased lane now. Without any, the lease is given back."""
         at = timezone.now()
+        gate = admission.Gate(cursor, lease, self.policies.of(cursor, lease.tenant_id), at=at)
         left = rescue.resume(cursor, lease, paused=self.configuration.paused(cursor, lease))
         if left.works:
-            work.start(cursor, left.works[0], at=at)
-            return left.works
-        claimed = claim.Claimed() if lease.is_replay else self._claim(cursor, lease, left.held, at)
-        if not claimed.works:
+            return self._resumed(cursor, lease, gate, left.works, at)
+        if not lease.is_replay and gate.is_closed():
+            gate.park()
+            return []
+        claimed = claim.Claimed() if lease.is_replay else self._claim(cursor, lease, left.held, gate, at)
+        if gate.refusal is not None:
+            gate.park()
+        elif not claimed.works:
             lanes.release(cursor, lease, is_served=not claimed.is_empty)
         if claimed.is_empty:
             # Its waiting events are held back by an execution whose next attempt is still to come.
             self._passed_over[lease.lane_id] = time.monotonic() + PASS_OVER
         return claimed.works
 
-    def _claim(self, cursor: Any, lease: Lease, held: set[str], at: datetime) -> claim.Claimed:
+    def _resumed(
+        self, cursor: Any, lease: Lease, gate: admission.Gate, works: list[Work], at: datetime
+    ) -> list[Work]:
+        """Start the first execution of those left; of replays, which have no order, the first that may."""
+        while works and not gate.admit(works[0], declared=self._declared(works[0])):
+            works = works[1:] if lease.is_replay else []
+        if works:
+            work.start(cursor, works[0], at=at)
+        else:
+            gate.park()
+        return works
+
+    def _declared(self, wanted: Work) -> Mapping[str, int]:
+        """The limits that the trigger's script asks for itself."""
+        try:
+            return self.configuration.registry.get(wanted.trigger).limits
+        except UnknownTrigger:
+            return {}
+
+    def _claim(
+        self, cursor: Any, lease: Lease, held: set[str], gate: admission.Gate, at: datetime
+    ) -> claim.Claimed:
         """Claim a batch; one that could not be stored is smaller now, down to the event that is at fault."""
         most = self._refused.pop(lease.lane_id, claim.MOST)
-        wanted = partial(claim.claim, cursor, lease, configuration=self.configuration, held=held, at=at)
+        wanted = partial(
+            claim.claim, cursor, lease, configuration=self.configuration, held=held, gate=gate, at=at
+        )
         try:
             if most > 1:
                 return wanted(most=most)
@@ -181,12 +214,14 @@ class Supervisor:
             # Retryable: said by the broker, not raised by a script.
             if result.error and result.error.code == LEASE_LOST and result.error.is_retryable:
                 raise settle.Fenced
+            result = self._without_quota(current, result)
             is_over = time.monotonic() - began > YIELD_AFTER
             try:
                 is_last = self._settle(lease, current, result, queue, given_up, is_over=is_over)
             except REFUSED as error:
                 logger.exception("What execution %s did cannot be stored", current.code)
-                result = _not_run(UNSTORABLE, f"What it did cannot be stored: {_first_line(error)}")
+                refused = _not_run(UNSTORABLE, f"What it did cannot be stored: {_first_line(error)}")
+                result = replace(refused, usage=result.usage)
                 is_last = self._settle(lease, current, result, queue, given_up, is_over=is_over)
             if is_last:
                 return
@@ -203,17 +238,50 @@ class Supervisor:
     ) -> bool:
         """Commit one execution's end and the next one's start. True: the lane was given back."""
         with transaction.atomic(), connection.cursor() as cursor:
+            at = timezone.now()
             ending = bisect.decide(current, result, family=partial(settle.family, cursor, current))
+            spent = admission.spent_by(current, ending, result)
             is_last = is_over or not (queue or ending.parts)
             settle.fence(cursor, lease, is_last=is_last, lease_seconds=self.lease_seconds)
-            parts = settle.settle(cursor, lease, current, ending=ending, result=result, at=timezone.now())
-            _enqueue(queue, parts)
+            parts = settle.settle(
+                cursor,
+                lease,
+                current,
+                ending=ending,
+                result=result,
+                is_counted=bool(spent.executions),
+                at=at,
+            )
+            waiting = deque(queue)
+            _enqueue(waiting, parts)
+            gate = admission.Gate(cursor, lease, self.policies.of(cursor, lease.tenant_id), at=at)
+            gate.charge(current, spent)
+            if ending.code == OVER_QUOTA and ending.error is not None:
+                is_last = gate.is_used_up(current, ending.error.limit) or is_last
             if not is_last:
-                work.start(cursor, queue[0], at=timezone.now())
+                # A copy, so that a transaction that is rolled back leaves the one in the queue as it was.
+                following = waiting[0] = replace(waiting[0])
+                is_last = not gate.admit(following, declared=self._declared(following))
+            if not is_last:
+                work.start(cursor, waiting[0], at=at)
+            if gate.refusal is not None:
+                gate.park()
+        queue.clear()
+        queue.extend(waiting)
         if ending.gives_up:
             given_up.add(current.root)
         settle.remember(current, ending)
         return is_last
+
+    def _without_quota(self, current: Work, result: RunResult) -> RunResult:
+        """A limit that was lower only because the quota is nearly used up stops nothing: it waits."""
+        error = result.error
+        if error is None or error.limit not in {"api_calls", "ai_tokens"} or current.mode != Mode.LIVE:
+            return result
+        if error.max >= self._full.get(error.limit, 0):
+            return result
+        detail = f"{error.detail} Its tenant's quota has no more left; it runs again when there is more."
+        return replace(result, error=replace(error, code=OVER_QUOTA, detail=detail, is_retryable=True))
 
     def _run(self, lease: Lease, current: Work) -> RunResult:
         if current.losses > bisect.MOST_LOSSES:
@@ -228,6 +296,12 @@ class Supervisor:
             return _not_run(error.code, str(error))
         with connection.cursor() as cursor:
             tenant_id, trigger = lease.tenant_id, current.trigger
+            policy = self.policies.of(cursor, tenant_id)
+            limits = {name: each.value for name, each in policy.limits(trigger, declared=spec.limits).items()}
+            self._full = dict(limits)
+            if current.mode == Mode.LIVE:
+                limits["api_calls"] = min(limits["api_calls"], current.held_calls)
+                limits["ai_tokens"] = min(limits["ai_tokens"], current.ai_tokens_left)
             job = Job(
                 tenant_id=lease.tenant_id,
                 schema=lease.schema,
@@ -242,7 +316,7 @@ class Supervisor:
                 records=[member.record for member in batch],
                 olds=[member.old for member in batch],
                 old_known=[member.old_known for member in batch],
-                limits=spec.limits,
+                limits=limits,
                 depth=current.depth,
                 seed=current.seed,
                 now=current.now,

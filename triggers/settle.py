@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from governor import meter
 from governor.judgment.masking import mask
 from logs import traces
 from logs.search import terms_of
@@ -25,7 +26,8 @@ LONGEST_DETAIL = 2000
 _EXECUTION = """
 UPDATE triggers_execution SET status = %s, with_errors = %s, error_code = %s, error_detail = %s,
     limit_name = %s, ok = %s, failed = %s, skipped = %s, wall_ms = %s, cpu_ms = %s, usage = %s::jsonb,
-    attempts = %s, losses = %s, release = %s, started_at = %s, finished_at = CASE WHEN %s THEN %s END,
+    attempts = %s, losses = %s, release = %s, started_at = %s, held_on = NULL, held_executions = 0,
+    held_calls = 0, is_counted = is_counted OR %s, finished_at = CASE WHEN %s THEN %s END,
     next_attempt_at = clock_timestamp() + %s * interval '1 second'
 WHERE id = %s RETURNING next_attempt_at
 """
@@ -68,12 +70,22 @@ def fence(cursor: Any, lease: Lease, *, is_last: bool, lease_seconds: float = la
 
 
 def settle(
-    cursor: Any, lease: Lease, done: Work, *, ending: Ending, result: RunResult, at: datetime
+    cursor: Any,
+    lease: Lease,
+    done: Work,
+    *,
+    ending: Ending,
+    result: RunResult,
+    is_counted: bool = False,
+    at: datetime,
 ) -> list[Work]:
-    """Store the end of an execution, behind the ``fence``. Returns the parts when the batch was split."""
+    """Store the end of an execution, behind the ``fence``. Returns the parts when the batch was split.
+
+    ``is_counted``: it counts among its tenant's executions from now on.
+    """
     if result.error is None and done.mode == Mode.LIVE:
         _change(cursor, lease, done, ending, result, at=at)
-    waits_until = _update(cursor, done, ending, result, at=at)
+    waits_until = _update(cursor, done, ending, result, is_counted=is_counted, at=at)
     _trace(cursor, lease, done, ending, result, at=at)
     parts = _split(cursor, lease, done, ending, at=at)
     if done.replay_of_id is None:
@@ -124,7 +136,9 @@ def _change(
     )
 
 
-def _update(cursor: Any, done: Work, ending: Ending, result: RunResult, *, at: datetime) -> datetime | None:
+def _update(
+    cursor: Any, done: Work, ending: Ending, result: RunResult, *, is_counted: bool, at: datetime
+) -> datetime | None:
     cursor.execute(
         _EXECUTION,
         [
@@ -137,6 +151,7 @@ def _update(cursor: Any, done: Work, ending: Ending, result: RunResult, *, at: d
                 done.losses,
                 done.release,
                 done.started_at or at,
+                is_counted,
                 ending.retry_in is None,
                 at,
                 ending.retry_in,
@@ -161,7 +176,7 @@ def _trace(cursor: Any, lease: Lease, done: Work, ending: Ending, result: RunRes
         started_at=done.started_at or at,
         release=done.release,
         spans=result.spans,
-        entries=result.entries,
+        entries=[*result.entries, *meter.warnings(result.usage, breached=error["limit"] if error else "")],
         usage=result.usage,
         effects=result.effects,
         outcomes={

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from datetime import timedelta
 from typing import Any
 
 from celery import shared_task
@@ -12,7 +13,8 @@ from django.db import connection
 from django.utils import timezone
 
 from circuitos.env import env
-from governor import broker
+from governor import broker, notices, retention
+from governor.allowances import ALLOWANCES
 from governor.jail.supervisor import Zygote
 from logs import partitions
 from tenants.errors import CodedError
@@ -23,6 +25,8 @@ from triggers import (
     lanes,
     outbox_lanes,
     outbox_sender,
+    parking,
+    reconcile,
     registry,
     rescue,
 )
@@ -69,6 +73,18 @@ def rescue_lanes(**_: Any) -> None:
         _ring_waiting()
 
 
+@shared_task(name="triggers.tasks.review_quotas")
+def review_quotas(**_: Any) -> None:
+    """Open what waited for a quota that has room again, tell owners, and list what waited for too long."""
+    at = timezone.now()
+    bells.ring(parking.review(at=at))
+    if outbox_lanes.review(at=at):
+        send_outbox()
+    parking.tell_caught_up(at=at)
+    parking.expire(at=at, default_days=ALLOWANCES["parked_days"].default)
+    notices.send()
+
+
 @shared_task(name="triggers.tasks.ensure_partitions")
 def ensure_partitions(**_: Any) -> None:
     """Make the coming days' partitions, and drop those past their time."""
@@ -80,6 +96,13 @@ def sweep_deliveries(**_: Any) -> None:
     """Delete dedup keys past their window and refused deliveries past their day."""
     with connection.cursor() as cursor:
         delivery_retention.sweep(cursor, at=timezone.now())
+        retention.sweep(cursor, at=timezone.now())
+
+
+@shared_task(name="triggers.tasks.reconcile_usage")
+def reconcile_usage(**_: Any) -> None:
+    """Compare what was counted this month and the last with the ledger."""
+    reconcile.mend(since=(timezone.now() - timedelta(days=31)).date().replace(day=1))
 
 
 def _ring_waiting() -> None:

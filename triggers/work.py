@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
+from governor.allowances import UNLIMITED
+from governor.quotas import Hold
 from tenants.ids import new_code
 from triggers.choices import ExecutionStatus, Mode
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime
+    from datetime import date, datetime
     from uuid import UUID
 
 
@@ -35,6 +37,7 @@ class Member:
     connection_id: int | None
     received_at: datetime
     crm: str = ""
+    origin: str = "live"
     depth: int = 0
     record: dict[str, Any] = field(default_factory=dict)
     old: dict[str, Any] | None = None
@@ -66,6 +69,16 @@ class Work:
     started_at: datetime | None = None
     attempts: int = 0
     losses: int = 0
+    # What it holds of its tenant's quota; None = nothing.
+    held_on: date | None = None
+    held_executions: int = 0
+    held_calls: int = 0
+    is_counted: bool = False  # among its tenant's executions already, by an earlier attempt
+    ai_tokens_left: int = UNLIMITED  # of its tenant's day, when it started
+
+    @property
+    def hold(self) -> Hold:
+        return Hold(self.held_executions, self.held_calls) if self.held_on else Hold()
 
     @property
     def size(self) -> int:
@@ -82,11 +95,11 @@ _COLUMNS = (
     "tenant_id, lane_id, trigger, object, operation, release, mode, status, with_errors, error_code,"
     " error_detail, limit_name, attempts, losses, code, root, parent_id, replay_of_id, event_ids,"
     " event_codes, record_ids, terms, size, ok, failed, skipped, depth, seed, now, created_at, started_at,"
-    " usage"
+    " held_on, held_executions, held_calls, usage"
 )
 _ROW = (
     "(%s, %s, %s, %s, %s, %s, %s, %s, false, '', '', '', %s, %s, %s::uuid, %s::uuid, %s, %s, %s::bigint[],"
-    " %s::uuid[], %s::varchar[], %s::varchar[], %s, 0, 0, 0, %s, %s, %s, %s, %s, '{}')"
+    " %s::uuid[], %s::varchar[], %s::varchar[], %s, 0, 0, 0, %s, %s, %s, %s, %s, %s, %s, %s, '{}')"
 )
 
 
@@ -141,6 +154,7 @@ def store(
             [str(member.code) for member in work.members],
             [member.record_id for member in work.members],
             *(list(hashes), work.size, work.depth, work.seed, work.now, work.created_at, work.started_at),
+            *(work.held_on, work.held_executions, work.held_calls),
         ]
     rows = ", ".join([_ROW] * len(works))
     cursor.execute(f"INSERT INTO triggers_execution ({_COLUMNS}) VALUES {rows} RETURNING id", values)  # noqa: S608
@@ -154,8 +168,11 @@ def start(cursor: Any, work: Work, *, at: datetime) -> None:
     work.started_at = at
     cursor.execute(
         "UPDATE triggers_execution SET status = 'running', attempts = %s, losses = %s, started_at = %s,"
-        " next_attempt_at = NULL WHERE id = %s",
-        [work.attempts, work.losses, at, work.id],
+        " held_on = %s, held_executions = %s, held_calls = %s, next_attempt_at = NULL WHERE id = %s",
+        [
+            *(work.attempts, work.losses, at),
+            *(work.held_on, work.held_executions, work.held_calls, work.id),
+        ],
     )
 
 

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -21,6 +22,7 @@ from circuitos.local import programs
 from circuitos.local.deliver import Results, Signer, deliver
 from circuitos.local.process import Process
 from circuitos.local.testing import Servers, start_servers
+from triggers import reconcile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -210,6 +212,21 @@ class System:
         expected = dict.fromkeys(ids, 1)
         assert self.runs() == expected
         assert self.statuses() == {"succeeded": len(expected)}
+        self.assert_counted()
+
+    def assert_counted(self) -> None:
+        """The counters of usage are the ledger's, and nothing is held any more."""
+        connection = psycopg2.connect(self.servers.database_url)
+        try:
+            with connection.cursor() as cursor:
+                assert reconcile.differences(cursor, since=date(2000, 1, 1)) == []
+                assert reconcile.uncharged(cursor, since=date(2000, 1, 1)) == []
+                cursor.execute("SELECT sum(held_executions), sum(executions) FROM governor_usage")
+                held, counted = cursor.fetchone()
+        finally:
+            connection.close()
+        assert held == 0
+        assert counted > 0
 
     def _state(self) -> Any:
         try:

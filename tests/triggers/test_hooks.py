@@ -27,6 +27,7 @@ from tests.factories import (
     sign_standard,
 )
 from tests.triggers.hostile import REFUSED, TAKEN
+from tests.triggers.test_admission import set_value
 from triggers.choices import EventStatus
 from triggers.models import Event, Lane, LiveEvent, RefusedCount, RefusedDelivery
 
@@ -478,6 +479,16 @@ class TestHeldBack:
         assert (answer.status, answer.document["code"]) == (429, "triggers.rate-exceeded")
         assert int(answer.headers["Retry-After"]) >= 1
         assert ghl.events() == []
+
+    def test_an_operators_ceiling_outranks_the_settings(self, ghl: Crm, acme: Tenant) -> None:
+        Tenant.objects.filter(pk=acme.pk).update(settings={"ingest_rate": 1_000_000})
+        set_value(acme, "ingest_rate", 1)
+
+        answers = [ghl.deliver(ghl.body()).status for _ in range(8)]
+
+        assert answers[0] == 202
+        assert 429 in answers
+        assert len(ghl.events()) == answers.count(202)
 
     def test_a_full_lot_is_429_and_an_emptied_one_takes_events_again(self, ghl: Crm, acme: Tenant) -> None:
         Tenant.objects.filter(pk=acme.pk).update(settings={"ingest_lot": 0})

@@ -15,6 +15,7 @@ from django.db import connection, connections
 from tenants.models import Tenant
 from tenants.scope import every_tenant
 from tests.triggers.engine import Runs, drain, lane, put, supervisor
+from tests.triggers.test_admission import set_value
 from triggers import lanes
 from triggers.models import Lane
 
@@ -30,7 +31,7 @@ def take(worker: str = "w", **options: Any) -> tuple[Lease | None, float | None]
 def served(tenant: Tenant, *, seconds_ago: float) -> None:
     with every_tenant():
         at = datetime.now(UTC) - timedelta(seconds=seconds_ago)
-        Lane.objects.filter(tenant=tenant).update(last_served_at=at)
+        Lane.objects.filter(tenant=tenant).update(last_served_at=at, turn_at=at)
 
 
 class TestTake:
@@ -116,14 +117,40 @@ class TestTake:
         assert take() == (None, None)
 
     def test_one_tenant_holds_at_most_so_many_lanes(self, acme, globex):
-        for number in range(lanes.LEASES_PER_TENANT + 1):
+        for number in range(acme.tier.concurrent_executions + 1):
             put(acme, obj="Contact" if number == 0 else f"Thing{number}")
-        for _ in range(lanes.LEASES_PER_TENANT):
+        for _ in range(acme.tier.concurrent_executions):
             assert take()[0] is not None
 
         assert take() == (None, None)
         put(globex)
         assert take()[0] is not None
+
+    def test_an_operator_sets_how_many(self, acme, globex):
+        set_value(acme, "concurrent_executions", 1)
+        for obj in ("Contact", "Thing"):
+            put(acme, obj=obj)
+            put(globex, obj=obj)
+
+        taken = [take()[0] for _ in range(4)]
+
+        assert [lease.tenant_id for lease in taken if lease].count(acme.pk) == 1
+        assert taken[3] is None
+
+    def test_a_weight_of_three_is_served_three_times_as_often(self, acme, globex):
+        """Both always have work."""
+        set_value(acme, "weight", 3)
+        put(acme)
+        put(globex)
+        turns = []
+        for _ in range(40):
+            lease, _ = take()
+            assert lease is not None
+            turns.append(lease.tenant_id)
+            with connection.cursor() as cursor:
+                lanes.release(cursor, lease, is_served=True)
+
+        assert turns == [acme.pk, acme.pk, acme.pk, globex.pk] * 10
 
 
 class TestRipeness:
@@ -198,8 +225,12 @@ class TestReplayLanes:
             type(event).objects.filter(pk=event.pk).update(lane_id=replays)
         now = datetime.now(UTC)
         with every_tenant():
-            Lane.objects.filter(tenant=acme).update(last_served_at=now - timedelta(seconds=5))
-            Lane.objects.filter(pk=replays).update(last_served_at=now - timedelta(seconds=6))
+            Lane.objects.filter(tenant=acme).update(
+                last_served_at=now - timedelta(seconds=5), turn_at=now - timedelta(seconds=5)
+            )
+            Lane.objects.filter(pk=replays).update(
+                last_served_at=now - timedelta(seconds=6), turn_at=now - timedelta(seconds=6)
+            )
 
         first, _ = take()
         assert first is not None

@@ -12,11 +12,13 @@ from django.db import connection, transaction
 from pytest_httpserver import HTTPServer
 from werkzeug import Response
 
+from governor.models import Charged
 from tenants.connections import set_credentials
 from tenants.ids import new_code
 from tenants.records.store import Change
 from tenants.scope import every_tenant
 from tests.providers import TOKEN, HubSpot
+from tests.triggers.test_admission import set_value
 from triggers import outbox, outbox_lanes, outbox_sender
 from triggers.models import OutboxLane, OutboxWrite
 
@@ -99,6 +101,41 @@ class TestPut:
         put(account, Change("Note", "insert", "n1", {"body": "Called"}), update("7", lpr_score=80))
 
         assert statuses() == ["not-sent", "pending"]
+
+
+class TestQuota:
+    def test_each_request_counts_as_one_api_call(self, account, hubspot):
+        put(account, *[update(str(number), lpr_score=number) for number in range(1, 101)])
+
+        outbox_sender.drain()
+
+        with every_tenant():
+            (line,) = Charged.objects.all()
+        assert (line.tenant_id, line.kind, line.api_calls) == (account.tenant_id, "outbox", 1)
+
+    def test_over_the_quota_writes_wait_and_the_newest_value_wins(self, account, acme, hubspot):
+        set_value(acme, "api_calls_per_day", 0)
+        put(account, update("7", lpr_score=80))
+        outbox_sender.drain()
+        put(account, update("7", lpr_score=90))
+
+        outbox_sender.drain()
+
+        assert hubspot.paths() == []
+        assert statuses() == ["pending", "pending"]
+        waiting = lane()
+        assert (waiting.waits_for_quota, waiting.attempts) == (True, 0)
+        assert waiting.problem == "0 of today's 0 API calls are used."
+        assert waiting.next_attempt_at.astimezone(UTC).strftime("%H:%M") in {"23:59", "00:00"}
+        assert outbox_lanes.review(at=datetime.now(UTC)) == 0
+
+        set_value(acme, "api_calls_per_day", 10)
+        assert outbox_lanes.review(at=datetime.now(UTC)) == 1
+        outbox_sender.drain()
+
+        assert statuses() == ["sent", "sent"]
+        assert hubspot.paths() == ["contacts/update"]
+        assert hubspot.requests[0][1][0]["properties"]["lpr_score"] == "90"
 
 
 class TestDrain:

@@ -9,9 +9,11 @@ from django.db import connection
 
 from circuitos import beat
 from circuitos.celery import app
+from governor.models import Usage
 from logs import partitions
 from tenants.scope import every_tenant
-from tests.triggers.engine import Runs, put, scoring, statuses, supervisor
+from tests.triggers.engine import Runs, drain, lane, put, scoring, statuses, supervisor
+from tests.triggers.test_admission import calling, set_value
 from triggers import bells, lanes, outbox_lanes, outbox_sender, tasks
 from triggers.models import Lane
 
@@ -79,6 +81,30 @@ class TestRounds:
         tasks.rescue_lanes()
 
         assert rung == []
+
+    def test_what_waited_for_the_quota_is_opened_and_rung_for(self, acme, globex, rung):
+        for tenant in (acme, globex):
+            set_value(tenant, "executions_per_day", 0)
+            put(tenant)
+        drain(supervisor())
+        set_value(acme, "executions_per_day", 5)
+
+        tasks.review_quotas()
+
+        assert rung == [lane(acme).pk]
+        assert lane(globex).parked_reason == "quota"
+
+    def test_counters_that_are_wrong_are_mended(self, acme, caplog):
+        put(acme)
+        drain(supervisor(calling(1)))
+        with every_tenant():
+            Usage.objects.filter(period="d").update(executions=7)
+
+        tasks.reconcile_usage()
+
+        with every_tenant():
+            assert Usage.objects.get(period="d").executions == 1
+        assert "executions was 7, the ledger says 1; mended." in caplog.text
 
     def test_partitions_are_made(self, acme):
         tasks.ensure_partitions()

@@ -55,6 +55,11 @@ class Execution(models.Model):
     finished_at = models.DateTimeField(null=True)
     wall_ms = models.IntegerField(null=True)
     cpu_ms = models.IntegerField(null=True)
+    # What it holds of its tenant's quota while it runs or waits for another attempt, and for which day.
+    held_on = models.DateField(null=True)
+    held_executions = models.SmallIntegerField(db_default=0)
+    held_calls = models.IntegerField(db_default=0)
+    is_counted = models.BooleanField(db_default=False)  # among its tenant's executions, once for all attempts
     # {"api_calls": [used, max], …}
     usage = models.JSONField(default=dict)
 

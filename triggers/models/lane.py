@@ -20,6 +20,9 @@ class Lane(models.Model):
     lease_until = models.DateTimeField(null=True)  # the database's clock
     leased_by = models.CharField(max_length=80, default="")
     last_served_at = models.DateTimeField(null=True)
+    # Its place in the line of lanes: when it last had all the turns of its tenant's weight.
+    turn_at = models.DateTimeField(null=True)
+    turns = models.SmallIntegerField(db_default=0)  # had since then
     parked_reason = models.CharField(max_length=60, default="")
     parked_until = models.DateTimeField(null=True)
 

@@ -75,6 +75,7 @@ class OutboxLane(models.Model):
     attempts = models.IntegerField(default=0)  # in a row without success
     next_attempt_at = models.DateTimeField(null=True)
     problem = models.TextField(default="")  # why it waits: a sentence
+    waits_for_quota = models.BooleanField(db_default=False)
     last_served_at = models.DateTimeField(null=True)
 
     objects = TenantManager()

@@ -1,0 +1,138 @@
+"""Notices: what a tenant's owners are told once, stored with what it tells of and sent by e-mail later."""
+
+from __future__ import annotations
+
+import logging
+import smtplib
+from typing import TYPE_CHECKING, Any, NamedTuple
+from uuid import uuid4
+
+from django.conf import settings
+from django.core.mail import EmailMessage
+from django.utils import timezone
+
+from governor.choices import Period
+from governor.models import Notice
+from governor.quotas import passed
+from tenants.addresses import portal_url
+from tenants.choices import Role
+from tenants.scope import every_tenant
+
+if TYPE_CHECKING:
+    from datetime import date, datetime
+
+    from governor.quotas import Counters, Quota, Refusal
+
+logger = logging.getLogger(__name__)
+
+MOST_ATTEMPTS = 5
+AT_A_TIME = 20  # notices sent in one round
+WORDS = {"executions": "executions", "api_calls": "API calls", "ai_tokens": "AI tokens"}
+_RESOURCES = {Period.DAY: ("executions", "api_calls", "ai_tokens"), Period.MONTH: ("executions", "api_calls")}
+_INSERT = """
+INSERT INTO public.governor_notice
+    (code, tenant_id, key, kind, subject, text, created_at, attempts, problem)
+VALUES (%s, %s, %s, %s, %s, %s, %s, 0, '') ON CONFLICT (tenant_id, key) DO NOTHING
+"""
+
+
+def tell(cursor: Any, *, tenant_id: int, key: str, kind: str, subject: str, text: str, at: datetime) -> bool:
+    """Store a notice. False: the tenant was told of this before."""
+    cursor.execute(_INSERT, [str(uuid4()), tenant_id, key[:120], kind, subject[:200], text, at])
+    return bool(cursor.rowcount)
+
+
+def thresholds(
+    cursor: Any,
+    *,
+    tenant_id: int,
+    on: date,
+    period: Period,
+    before: Counters,
+    after: Counters,
+    quota: Quota,
+    at: datetime,
+) -> None:
+    """Note each quota of the period that passed 50, 80 or 100 per cent."""
+    for resource in _RESOURCES[period]:
+        allowed = quota.allowed(resource, period)
+        used = getattr(after, resource)
+        threshold = passed(getattr(before, resource), used, allowed)
+        if threshold is not None:
+            news = _News(period, on, resource, threshold, used, allowed)
+            _tell(cursor, tenant_id=tenant_id, news=news, at=at)
+
+
+def used_up(cursor: Any, *, tenant_id: int, on: date, refusal: Refusal, at: datetime) -> None:
+    """A quota kept an execution from starting: its events wait."""
+    period = Period(refusal.period)
+    starts_on = on if period == Period.DAY else on.replace(day=1)
+    news = _News(period, starts_on, refusal.resource, 100, refusal.used, refusal.allowed)
+    _tell(cursor, tenant_id=tenant_id, news=news, at=at)
+
+
+class _News(NamedTuple):
+    """A threshold (per cent) of a quota that was passed."""
+
+    period: Period
+    starts_on: date
+    resource: str
+    threshold: int
+    used: int
+    allowed: int
+
+
+def _tell(cursor: Any, *, tenant_id: int, news: _News, at: datetime) -> None:
+    word = "today's" if news.period == Period.DAY else "this month's"
+    what = WORDS[news.resource]
+    if news.threshold >= 100:
+        subject = f"All of {word} {news.allowed:,} {what} are used"
+        text = (
+            "New events are kept and wait in order; none is lost."
+            " They run when the quota starts anew, or at once after an upgrade."
+        )
+    else:
+        subject = f"{news.threshold} % of {word} {news.allowed:,} {what} are used"
+        text = f"{news.used:,} of {news.allowed:,}. Beyond the quota events wait in order; none is lost."
+    key = f"{news.period.value}:{news.starts_on}:{news.resource}:{news.threshold}:{news.allowed}"
+    tell(cursor, tenant_id=tenant_id, key=key, kind="threshold", subject=subject, text=text, at=at)
+
+
+def send(*, most: int = AT_A_TIME) -> int:
+    """E-mail the notices that were not sent yet to their tenants' owners. Returns how many went out.
+
+    Without a mail server they stay in portal, console and API, and say so.
+    """
+    with every_tenant():
+        waiting = list(
+            Notice.objects.filter(sent_at=None, attempts__lt=MOST_ATTEMPTS, problem__in=["", "again"])
+            .select_related("tenant")
+            .order_by("id")[:most]
+        )
+    return sum(_send(notice) for notice in waiting)
+
+
+def _send(notice: Notice) -> bool:
+    with every_tenant():
+        mine = Notice.objects.filter(pk=notice.pk, attempts=notice.attempts, sent_at=None)
+        if not mine.update(attempts=notice.attempts + 1):
+            return False  # another worker sends it
+    owners = notice.tenant.memberships.filter(role=Role.OWNER).exclude(user__email="")
+    addresses = list(owners.values_list("user__email", flat=True))
+    problem = ""
+    if not settings.NOTICES_BY_EMAIL:
+        problem = "No mail server is set (EMAIL_URL)."
+    elif not addresses:
+        problem = "No owner has an e-mail address."
+    else:
+        body = f"{notice.text}\n\n{portal_url(notice.tenant)}\n"
+        message = EmailMessage(f"{notice.tenant.name}: {notice.subject}", body, to=addresses)
+        try:
+            message.send()
+        except (OSError, smtplib.SMTPException) as error:
+            logger.warning("Notice %s could not be sent: %s", notice.code, error)
+            problem = "again" if notice.attempts + 1 < MOST_ATTEMPTS else "The mail server did not take it."
+    sent_at = None if problem else timezone.now()
+    with every_tenant():
+        Notice.objects.filter(pk=notice.pk).update(sent_at=sent_at, problem=problem)
+    return sent_at is not None

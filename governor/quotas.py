@@ -1,0 +1,144 @@
+"""Quotas: whether an execution may start, and what it may spend. Pure decisions; ``governor.usage`` stores.
+
+The rule: what is used and what running executions hold in reserve never comes to more than the quota,
+however executions of a tenant are interleaved.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from governor.allowances import UNLIMITED
+from governor.choices import Period
+
+if TYPE_CHECKING:
+    from governor.policy import Policy
+
+OVER_QUOTA = "governor.over-quota"
+PARKED = "quota"  # why a lane is parked
+THRESHOLDS = (50, 80, 100)  # per cent at which the owners are told
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """What one tenant may use in its day and its month."""
+
+    executions_per_day: int = UNLIMITED
+    api_calls_per_day: int = UNLIMITED
+    executions_per_month: int = UNLIMITED
+    api_calls_per_month: int = UNLIMITED
+    ai_tokens_per_day: int = UNLIMITED
+
+    @classmethod
+    def of(cls, policy: Policy) -> Quota:
+        return cls(**{name: policy.allowance(name) for name in cls.__slots__})
+
+    def allowed(self, resource: str, period: str) -> int:
+        """``executions`` and ``d`` → the executions of a day."""
+        word = "day" if period == Period.DAY else "month"
+        return int(getattr(self, f"{resource}_per_{word}", UNLIMITED))
+
+
+@dataclass(frozen=True, slots=True)
+class Counters:
+    """A tenant's usage in one period."""
+
+    executions: int = 0
+    api_calls: int = 0
+    ai_tokens: int = 0
+    ai_cost_micros: int = 0
+    held_executions: int = 0
+    held_calls: int = 0
+
+    def hold(self, hold: Hold) -> Counters:
+        return replace(
+            self,
+            held_executions=self.held_executions + hold.executions,
+            held_calls=self.held_calls + hold.calls,
+        )
+
+    def spend(self, hold: Hold, spent: Spent) -> Counters:
+        """With what was held given back, and what was spent of it counted."""
+        return replace(
+            self,
+            executions=self.executions + spent.executions,
+            api_calls=self.api_calls + spent.api_calls,
+            ai_tokens=self.ai_tokens + spent.ai_tokens,
+            ai_cost_micros=self.ai_cost_micros + spent.ai_cost_micros,
+            held_executions=self.held_executions - hold.executions,
+            held_calls=self.held_calls - hold.calls,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """What a running execution holds in reserve."""
+
+    executions: int = 0
+    calls: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What an attempt really used."""
+
+    executions: int = 0
+    api_calls: int = 0
+    ai_tokens: int = 0
+    ai_cost_micros: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """It may start, holding this. ``ai_tokens``: how many are left of the day."""
+
+    hold: Hold
+    ai_tokens: int = UNLIMITED
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """It may not start before the period ends."""
+
+    resource: str  # executions or api_calls
+    period: str
+    used: int
+    allowed: int
+
+    @property
+    def sentence(self) -> str:
+        word = "today's" if self.period == Period.DAY else "this month's"
+        what = "executions" if self.resource == "executions" else "API calls"
+        return f"{self.used:,} of {word} {self.allowed:,} {what} are used."
+
+
+def decide(
+    day: Counters, month: Counters, quota: Quota, *, executions: int, calls: int, least_calls: int = 0
+) -> Grant | Refusal:
+    """Whether so many executions with at most so many calls may start, and with how many of them.
+
+    With fewer calls left than wanted it gets what is left, down to ``least_calls``; below it is refused.
+    """
+    for period, used in ((Period.DAY, day), (Period.MONTH, month)):
+        allowed = quota.allowed("executions", period)
+        taken = used.executions + used.held_executions
+        if executions and taken + executions > allowed:
+            return Refusal("executions", period, used.executions, allowed)
+    granted = calls
+    for period, used in ((Period.DAY, day), (Period.MONTH, month)):
+        allowed = quota.allowed("api_calls", period)
+        left = max(0, allowed - used.api_calls - used.held_calls)
+        granted = min(granted, left)
+        if granted < least_calls:
+            return Refusal("api_calls", period, used.api_calls, allowed)
+    tokens = max(0, quota.ai_tokens_per_day - day.ai_tokens)
+    return Grant(Hold(executions, granted), tokens)
+
+
+def passed(before: int, after: int, allowed: int) -> int | None:
+    """The highest threshold (per cent) that usage passed on its way from ``before`` to ``after``."""
+    if allowed >= UNLIMITED or after <= before:
+        return None
+    crossed = [each for each in THRESHOLDS if before * 100 < allowed * each <= after * 100]
+    return max(crossed, default=None)

@@ -1,0 +1,156 @@
+"""Usage: what tenants used, counted in the transaction of what they used it for.
+
+Lock order: lane, then the usage of the day, then that of the month. Call late in a transaction: until it
+ends, other executions of the tenant wait to start or settle.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from governor import notices
+from governor.calendar import month_of
+from governor.choices import Charge, Period
+from governor.quotas import Counters, Grant, Hold, Quota, Refusal, Spent, decide
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import date, datetime
+    from uuid import UUID
+
+_FIELDS = ("executions", "api_calls", "ai_tokens", "ai_cost_micros", "held_executions", "held_calls")
+_LOCK = f"""
+SELECT period, {", ".join(_FIELDS)} FROM public.governor_usage
+WHERE tenant_id = %s AND ((period = 'd' AND starts_on = %s) OR (period = 'm' AND starts_on = %s))
+ORDER BY period FOR UPDATE
+"""  # noqa: S608  # constants of this module
+_READ = _LOCK.replace("ORDER BY period FOR UPDATE", "")
+_MAKE = """
+INSERT INTO public.governor_usage (tenant_id, period, starts_on, executions, api_calls, ai_tokens,
+    ai_cost_micros, held_executions, held_calls)
+SELECT %s, new.period, new.starts_on, 0, 0, 0, 0, 0, 0
+FROM (VALUES ('d', %s::date), ('m', %s::date)) AS new (period, starts_on)
+ON CONFLICT (tenant_id, period, starts_on) DO NOTHING
+"""
+_ADD = f"""
+UPDATE public.governor_usage SET {", ".join(f"{name} = {name} + %s" for name in _FIELDS)}
+WHERE tenant_id = %s AND ((period = 'd' AND starts_on = %s) OR (period = 'm' AND starts_on = %s))
+"""  # noqa: S608
+_CHARGE = """
+INSERT INTO public.governor_charged
+    (tenant_id, "on", at, kind, execution, trigger, executions, api_calls, ai_tokens, ai_cost_micros)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+"""
+
+
+def read(cursor: Any, *, tenant_id: int, on: date) -> tuple[Counters, Counters]:
+    """The day's and the month's usage, without a lock."""
+    return _both(cursor, _READ, tenant_id, on)
+
+
+def reserve(
+    cursor: Any,
+    *,
+    tenant_id: int,
+    on: date,
+    quota: Quota,
+    executions: int,
+    calls: int,
+    least_calls: int = 0,
+) -> Grant | Refusal:
+    """Hold what an execution may use, or say what is used up. Call inside a transaction."""
+    day, month = _locked(cursor, tenant_id, on)
+    decision = decide(day, month, quota, executions=executions, calls=calls, least_calls=least_calls)
+    if isinstance(decision, Grant):
+        hold = decision.hold
+        if hold.executions or hold.calls:
+            _add(cursor, tenant_id, on, [0, 0, 0, 0, hold.executions, hold.calls])
+    return decision
+
+
+def give_back(cursor: Any, *, tenant_id: int, on: date, hold: Hold) -> None:
+    """Return what was held and never used: nothing ran."""
+    if hold.executions or hold.calls:
+        _locked(cursor, tenant_id, on)
+        _add(cursor, tenant_id, on, [0, 0, 0, 0, -hold.executions, -hold.calls])
+
+
+def charge(
+    cursor: Any,
+    *,
+    tenant_id: int,
+    on: date,
+    hold: Hold,
+    spent: Spent,
+    quota: Quota,
+    kind: Charge = Charge.EXECUTION,
+    execution: UUID | None = None,
+    trigger: str = "",
+    at: datetime,
+) -> None:
+    """Count what was used of what was held, write it to the ledger, and note thresholds that were passed."""
+    if spent == Spent():
+        give_back(cursor, tenant_id=tenant_id, on=on, hold=hold)
+        return
+    day, month = _locked(cursor, tenant_id, on)
+    used = [spent.executions, spent.api_calls, spent.ai_tokens, spent.ai_cost_micros]
+    _add(cursor, tenant_id, on, [*used, -hold.executions, -hold.calls])
+    cursor.execute(
+        _CHARGE, [tenant_id, on, at, kind.value, str(execution) if execution else None, trigger, *used]
+    )
+    for period, before in ((Period.DAY, day), (Period.MONTH, month)):
+        notices.thresholds(
+            cursor,
+            tenant_id=tenant_id,
+            on=on if period == Period.DAY else month_of(on),
+            period=period,
+            before=before,
+            after=before.spend(hold, spent),
+            quota=quota,
+            at=at,
+        )
+
+
+def spend_call(
+    cursor: Any, *, tenant_id: int, on: date, quota: Quota, at: datetime, calls: int = 1
+) -> Refusal | None:
+    """Count requests of the outbox before they are sent; a refusal says what is used up."""
+    decision = reserve(
+        cursor, tenant_id=tenant_id, on=on, quota=quota, executions=0, calls=calls, least_calls=calls
+    )
+    if isinstance(decision, Refusal):
+        notices.used_up(cursor, tenant_id=tenant_id, on=on, refusal=decision, at=at)
+        return decision
+    charge(
+        cursor,
+        tenant_id=tenant_id,
+        on=on,
+        hold=decision.hold,
+        spent=Spent(api_calls=calls),
+        quota=quota,
+        kind=Charge.OUTBOX,
+        at=at,
+    )
+    return None
+
+
+def _locked(cursor: Any, tenant_id: int, on: date) -> tuple[Counters, Counters]:
+    return _both(cursor, _LOCK, tenant_id, on, makes=True)
+
+
+def _both(
+    cursor: Any, statement: str, tenant_id: int, on: date, *, makes: bool = False
+) -> tuple[Counters, Counters]:
+    month = month_of(on)
+    cursor.execute(statement, [tenant_id, on, month])
+    rows = cursor.fetchall()
+    if len(rows) < 2 and makes:
+        cursor.execute(_MAKE, [tenant_id, on, month])
+        cursor.execute(statement, [tenant_id, on, month])
+        rows = cursor.fetchall()
+    found = {period: Counters(*values) for period, *values in rows}
+    return found.get(Period.DAY.value, Counters()), found.get(Period.MONTH.value, Counters())
+
+
+def _add(cursor: Any, tenant_id: int, on: date, amounts: Iterable[int]) -> None:
+    cursor.execute(_ADD, [*amounts, tenant_id, on, month_of(on)])

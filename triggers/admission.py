@@ -1,0 +1,150 @@
+"""Admission: an execution starts when its tenant's quota has room for it, and settling counts what it used.
+
+What is held is stored with the execution, in the transaction that starts it; so a worker that dies leaves a
+hold that the next attempt takes over, and nothing is counted twice or forgotten.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from governor import notices, usage
+from governor.calendar import day_of
+from governor.choices import Period
+from governor.quotas import PARKED, Grant, Quota, Refusal, Spent, decide
+from governor.tenant_governor import resets_at
+from triggers import lanes, parking
+from triggers.bisect import HELD
+from triggers.choices import Mode
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from governor.job import RunResult
+    from governor.policy import Policy
+    from triggers.bisect import Ending
+    from triggers.lanes import Lease
+    from triggers.work import Work
+
+WHEN_MISSED = ("skipped", "when")
+TEST = "test"  # the origin of events that a person sent to try something
+
+
+class Gate:
+    """Lets executions of one leased lane start, within its tenant's quota."""
+
+    def __init__(self, cursor: Any, lease: Lease, policy: Policy, *, at: datetime) -> None:
+        self.refusal: Refusal | None = None
+        self._cursor = cursor
+        self._lease = lease
+        self._policy = policy
+        self._quota = Quota.of(policy)
+        self._at = at
+        self._on = day_of(at, policy.timezone)
+        self._least_calls = 0
+
+    def is_closed(self) -> bool:
+        """Whether no execution can start now, so that nothing need be claimed. Reads without a lock."""
+        day, month = usage.read(self._cursor, tenant_id=self._lease.tenant_id, on=self._on)
+        decision = decide(day, month, self._quota, executions=1, calls=0)
+        self.refusal = decision if isinstance(decision, Refusal) else None
+        return self.refusal is not None
+
+    def admit(self, work: Work, *, declared: Mapping[str, int] | None = None) -> bool:
+        """Hold what the execution may use; the caller stores it with the execution. False: see ``refusal``.
+
+        ``declared`` are the limits that the trigger's script asks for.
+        """
+        if work.mode != Mode.LIVE or work.held_on is not None:
+            return True
+        calls = self._policy.limits(work.trigger, declared=declared)["api_calls"].value
+        decision = usage.reserve(
+            self._cursor,
+            tenant_id=self._lease.tenant_id,
+            on=self._on,
+            quota=self._quota,
+            executions=int(_counts(work)),
+            calls=calls,
+        )
+        if isinstance(decision, Grant):
+            work.held_on = self._on
+            work.held_executions, work.held_calls = decision.hold.executions, decision.hold.calls
+            work.ai_tokens_left = decision.ai_tokens
+            return True
+        self.refusal = decision
+        return False
+
+    def is_used_up(self, work: Work, limit: str) -> bool:
+        """After a run that wanted more calls or tokens than were left: whether there are none now either."""
+        day, month = usage.read(self._cursor, tenant_id=self._lease.tenant_id, on=self._on)
+        if limit == "ai_tokens":
+            if day.ai_tokens >= self._quota.ai_tokens_per_day:
+                allowed = self._quota.ai_tokens_per_day
+                self.refusal = Refusal("ai_tokens", Period.DAY, day.ai_tokens, allowed)
+        else:
+            wanted = self._policy.limits(work.trigger)["api_calls"].value
+            least = self._least_calls = min(wanted, self._quota.api_calls_per_day)
+            decision = decide(day, month, self._quota, executions=0, calls=least, least_calls=least)
+            self.refusal = decision if isinstance(decision, Refusal) else None
+        return self.refusal is not None
+
+    def park(self) -> None:
+        """Give the lane back and hold it until the quota starts anew."""
+        assert self.refusal is not None
+        until = resets_at(self.refusal.period, self._at, self._policy.timezone)
+        tenant_id = self._lease.tenant_id
+        lanes.park(self._cursor, self._lease, reason=PARKED, until=until)
+        parking.begin(
+            self._cursor,
+            tenant_id=tenant_id,
+            refusal=self.refusal,
+            least_calls=self._least_calls,
+            at=self._at,
+            until=until,
+        )
+        notices.used_up(self._cursor, tenant_id=tenant_id, on=self._on, refusal=self.refusal, at=self._at)
+
+    def charge(self, done: Work, spent: Spent) -> None:
+        """Count what the attempt used and return the rest of what it held."""
+        if done.held_on is None:
+            return
+        usage.charge(
+            self._cursor,
+            tenant_id=self._lease.tenant_id,
+            on=done.held_on,
+            hold=done.hold,
+            spent=spent,
+            quota=self._quota,
+            execution=done.code,
+            trigger=done.trigger,
+            at=self._at,
+        )
+
+
+def spent_by(done: Work, ending: Ending, result: RunResult) -> Spent:
+    """What an attempt counts for: each request it sent, and once the execution itself.
+
+    A batch of which ``when=`` wanted no record, and one that could not be run, are no executions.
+    """
+    if done.mode != Mode.LIVE or not result.usage:
+        return Spent()
+    is_held = ending.retry_in is not None and ending.code in HELD
+    outcomes = result.outcomes.values()
+    is_missed = result.error is None and bool(outcomes) and all(each[:2] == WHEN_MISSED for each in outcomes)
+    return Spent(
+        executions=int(_counts(done) and not is_held and not is_missed),
+        api_calls=_used(result, "api_calls"),
+        ai_tokens=_used(result, "ai_tokens"),
+        ai_cost_micros=int(getattr(result, "ai_cost_micros", 0)),
+    )
+
+
+def _counts(work: Work) -> bool:
+    """Halves were counted with the batch they are of, attempts with the first; tests are free."""
+    is_test = bool(work.members) and all(member.origin == TEST for member in work.members)
+    return not work.is_counted and work.parent_id is None and not is_test
+
+
+def _used(result: RunResult, name: str) -> int:
+    return int(result.usage.get(name, (0, 0))[0])
