@@ -104,7 +104,7 @@ class Override(models.Model):
 class Usage(models.Model):
     """What a tenant used in one of its own days or months, and what running executions hold in reserve.
 
-    Both rows of a moment are locked together, the day's first, so that concurrent executions take turns.
+    Both rows of a moment are locked together, the month's first, so that concurrent executions take turns.
     """
 
     tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="+", db_index=False)

@@ -12,7 +12,8 @@ LEDGER_DAYS = 400
 AT_A_TIME = 10_000  # rows a round, so that no statement holds others up
 
 _SWEEP = """
-DELETE FROM public.{table} WHERE id IN (SELECT id FROM public.{table} WHERE {column} < %s ORDER BY id LIMIT %s)
+DELETE FROM public.{table}
+WHERE id IN (SELECT id FROM public.{table} WHERE {column} < %s ORDER BY id LIMIT %s)
 """
 _TABLES = (("governor_charged", "at"), ("governor_notice", "created_at"))
 
