@@ -269,4 +269,7 @@ class _Run:
             cpu_ms=round(self.meter.used["cpu_ms"], 1),
             memory_mb=round(self.meter.used["memory_mb"], 1),
             with_errors=error is None and self.logbook.has_errors,
+            ai_tokens_in=self._door.questions.tokens_in,
+            ai_tokens_out=self._door.questions.tokens_out,
+            ai_cost_micros=self._door.questions.cost_micros,
         )

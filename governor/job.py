@@ -79,3 +79,6 @@ class RunResult:
     cpu_ms: float = 0
     memory_mb: float = 0
     with_errors: bool = False  # it succeeded, and logged at error level
+    ai_tokens_in: int = 0
+    ai_tokens_out: int = 0
+    ai_cost_micros: int = 0  # millionths of a dollar; models of unknown price count nothing
