@@ -144,9 +144,10 @@ def spent_by(done: Work, ending: Ending, result: RunResult) -> Spent:
     is_missed = result.error is None and bool(outcomes) and all(each[:2] == WHEN_MISSED for each in outcomes)
     return Spent(
         executions=int(_counts(done) and not is_held and not is_missed),
-        api_calls=_used(result, "api_calls"),
-        ai_tokens=_used(result, "ai_tokens"),
-        ai_cost_micros=int(getattr(result, "ai_cost_micros", 0)),
+        api_calls=int(result.usage.get("api_calls", (0, 0))[0]),
+        # Of questions that were sent: what was refused for want of tokens cost none.
+        ai_tokens=result.ai_tokens_in + result.ai_tokens_out,
+        ai_cost_micros=result.ai_cost_micros,
     )
 
 
@@ -154,7 +155,3 @@ def _counts(work: Work) -> bool:
     """Halves were counted with the batch they are of, attempts with the first; tests are free."""
     is_test = bool(work.members) and all(member.origin == TEST for member in work.members)
     return not work.is_counted and work.parent_id is None and not is_test
-
-
-def _used(result: RunResult, name: str) -> int:
-    return int(result.usage.get(name, (0, 0))[0])

@@ -221,7 +221,9 @@ class Supervisor:
             except REFUSED as error:
                 logger.exception("What execution %s did cannot be stored", current.code)
                 refused = _not_run(UNSTORABLE, f"What it did cannot be stored: {_first_line(error)}")
-                result = replace(refused, usage=result.usage)
+                # Nothing of it can be kept but what it cost.
+                kept = ("usage", "ai_tokens_in", "ai_tokens_out", "ai_cost_micros")
+                result = replace(refused, **{name: getattr(result, name) for name in kept})
                 is_last = self._settle(lease, current, result, queue, given_up, is_over=is_over)
             if is_last:
                 return
