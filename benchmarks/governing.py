@@ -89,6 +89,7 @@ def measure(rounds: int) -> dict[str, Any]:
     import django
 
     django.setup()
+    from governor.jail.process import CALM
     from governor.jail.supervisor import Zygote
 
     told = {}
@@ -99,6 +100,7 @@ def measure(rounds: int) -> dict[str, Any]:
             zygote.start()
             gc.collect()
             gc.freeze()  # as the worker does, and as both zygotes do
+            gc.set_threshold(*CALM)
             assert zygote.is_strict, "The jail is not strict here; its cost would be another's."
             for trigger, size in CASES:
                 told[f"{trigger}, {size}"] = _case(zygote, other, trigger, size, rounds)

@@ -12,6 +12,10 @@ _SIGKILL = 9
 _CAPABILITY_VERSION_3 = 0x20080522
 _M_ARENA_MAX = -8
 
+# When Python looks for cycles: a batch makes tens of thousands of objects that are no garbage, and by default
+# a look comes with each 700 of them.
+CALM = (50_000, 20, 50)
+
 OPEN_FILES = 64
 STACK_BYTES = 1024 * 1024
 # Threads and loaded code take addresses that are no memory in use; the watcher measures the memory itself.

@@ -53,6 +53,7 @@ def main(arguments: list[str]) -> None:
     # What lives now lives as long as the zygote: runners' collectors must not touch (and so copy) it.
     gc.collect()
     gc.freeze()
+    gc.set_threshold(*process.CALM)
     _send(control, {"t": "ready", "strict": walls.machine is not None, "missing": walls.missing})
     os.dup2(null, 1)
     os.dup2(null, 2)
