@@ -44,6 +44,7 @@ class _Ticket:
     seconds: float
     intent: Intent
     source: str = ""  # of an enrichment, whose facts are kept
+    record: str = ""
 
 
 class Door:
@@ -63,6 +64,8 @@ class Door:
         self.last_line = ""
         self._job = job
         self._meter = meter
+        self._ids = {str(record["id"]) for record in job.records}
+        meter.record = next(iter(self._ids)) if len(self._ids) == 1 else ""
         self._recorder = recorder
         self._mailbox = mailbox
         self._seconds_left = seconds_left
@@ -74,6 +77,13 @@ class Door:
             "enrich": self._enrich,
         }
 
+    def note(self, record_id: str) -> None:
+        """The script is at this record, it says; what is none of its batch's is not believed."""
+        if record_id in self._ids:
+            self._meter.record = record_id
+        elif len(self._ids) > 1:
+            self._meter.record = ""
+
     @property
     def has_waiting(self) -> bool:
         """Whether callouts were asked for and not sent yet."""
@@ -82,6 +92,7 @@ class Door:
     def ask(self, request: Req) -> list[Answer]:
         """Answer a request, or take it in: then its answer comes from ``send`` or ``collect``."""
         self.last_line = request.at[:300]
+        self.note(request.record)
         asked = self._recorder.ask(request.op[:60], request.args, self.last_line, parent=self.parent)
         if self._meter.breach is not None:
             return [self._refuse(request.id, asked)]
@@ -148,6 +159,7 @@ class Door:
         if ticket.source and reply.learned:
             with connection.cursor() as cursor:
                 enrichment.keep(cursor, ticket.source, reply.learned, at=self._job.now)
+        self.note(ticket.record)
         if reply.tokens and not self._meter.count("ai_tokens", reply.tokens, at=ticket.at):
             return self._refuse(ticket.id, ticket.asked)
         state = "in-doubt" if reply.is_in_doubt else ""
@@ -169,7 +181,7 @@ class Door:
         secrets = callouts.secrets_for(args, tenant_id=self._job.tenant_id)
         work = partial(callouts.http, args, secrets=secrets, key=intent.key)
         seconds = float(args.get("timeout") or CALLOUT_SECONDS)
-        self._waiting.append(_Ticket(request.id, self.last_line, asked, work, seconds, intent))
+        self._waiting.append(self._ticket(request, asked, work, seconds=seconds, intent=intent))
         return None
 
     def _ask_model(self, request: Req, asked: dict[str, Any]) -> Answer | None:
@@ -188,7 +200,7 @@ class Door:
         self._count_call(self.last_line)
         seconds = max(0.1, min(ai.MOST_SECONDS, self._seconds_left() - ai.MARGIN_SECONDS))
         work = partial(callouts.ask, args)
-        self._waiting.append(_Ticket(request.id, self.last_line, asked, work, seconds, intent))
+        self._waiting.append(self._ticket(request, asked, work, seconds=seconds, intent=intent))
         return None
 
     def _enrich(self, request: Req, asked: dict[str, Any]) -> Answer | None:
@@ -210,9 +222,22 @@ class Door:
         self._count_call(self.last_line, -(-len(missing) // enrichment.ZIPS_A_CALL))
         work = partial(callouts.look_up, zips, known, missing=missing)
         self._waiting.append(
-            _Ticket(request.id, self.last_line, asked, work, CALLOUT_SECONDS, intent, source)
+            self._ticket(request, asked, work, seconds=CALLOUT_SECONDS, intent=intent, source=source)
         )
         return None
+
+    def _ticket(
+        self,
+        request: Req,
+        asked: dict[str, Any],
+        work: Callable[..., Reply],
+        *,
+        seconds: float,
+        intent: Intent,
+        source: str = "",
+    ) -> _Ticket:
+        record = self._meter.record
+        return _Ticket(request.id, self.last_line, asked, work, seconds, intent, source, record)
 
     def _known(self, request: Req, asked: dict[str, Any], intent: Intent) -> Answer | None:
         """The answer to a callout that need not be made, or by the mode must not."""

@@ -45,13 +45,14 @@ class Job:
 
 @dataclass(frozen=True, kw_only=True)
 class RunError:
-    """Why an execution failed. The three last are set for an exceeded limit only."""
+    """Why an execution failed. ``limit``, ``used`` and ``max`` are set for an exceeded limit only."""
 
     code: str
     type: str = ""
     detail: str = ""
     traceback: str = ""
     at: str = ""
+    record: str = ""  # the id of the record the script was at
     limit: str = ""
     used: float = 0
     max: float = 0

@@ -38,7 +38,7 @@ def _running(document: Mapping[str, Any]) -> str:
 
 def _failed(document: Mapping[str, Any]) -> str:
     error = document["error"] or {}
-    where = f" at {error['at']}" if error.get("at") else ""
+    where = _where(error)
     name = document["limit_name"] or error.get("limit")
     if name:
         label, unit = LIMITS.get(name, (str(name).replace("_", " "), ""))
@@ -50,6 +50,13 @@ def _failed(document: Mapping[str, Any]) -> str:
     detail = _short(error.get("detail") or document["error_detail"])
     kind = error.get("type") or document["error_code"] or "It failed"
     return f"{kind}{': ' + detail if detail else ''}{where}. Nothing was committed."
+
+
+def _where(error: Mapping[str, Any]) -> str:
+    places = [error["at"]] if error.get("at") else []
+    if error.get("record"):
+        places.append(f"record {error['record']}")
+    return f" at {', '.join(places)}" if places else ""
 
 
 def _bisected(document: Mapping[str, Any]) -> str:

@@ -151,7 +151,7 @@ def _update(cursor: Any, done: Work, ending: Ending, result: RunResult, *, at: d
 def _trace(cursor: Any, lease: Lease, done: Work, ending: Ending, result: RunResult, *, at: datetime) -> None:
     error = None
     if ending.error is not None:
-        names = ("code", "type", "detail", "traceback", "at", "limit", "used", "max")
+        names = ("code", "type", "detail", "traceback", "at", "record", "limit", "used", "max")
         error = {name: getattr(ending.error, name) for name in names}
         error |= {"code": ending.code, "detail": ending.detail}
     traces.write(

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from governor.jail import process
+from governor.jail.lookout import Lookout
 from governor.jail.wire import pack, unpack
 from tenants.errors import CodedError
 
@@ -74,6 +75,16 @@ class Runner:
         fields = self._read("stat").rpartition(b")")[2].split()
         return (int(fields[11]) + int(fields[12])) / _TICKS_PER_MS if len(fields) > 12 else 0.0
 
+    def thread_count(self) -> int:
+        """How many threads it has; 0 when it is gone."""
+        fields = self._read("stat").rpartition(b")")[2].split()
+        return int(fields[17]) if len(fields) > 17 else 0
+
+    def place(self) -> tuple[str, str]:
+        """Where in the script it is now, and at which record, as far as it says."""
+        lookout = self._zygote.lookout
+        return (lookout.line(self.pidfd, self._zygote.scripts), lookout.record()) if lookout else ("", "")
+
     def kill(self) -> None:
         """End it now, whatever it is doing."""
         with suppress(ProcessLookupError):
@@ -120,6 +131,7 @@ class Zygote:
         self.mode = mode
         self.missing: tuple[str, ...] = ()
         self.is_strict = False
+        self.lookout: Lookout | None = None
         self._owner = 0
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
@@ -137,6 +149,8 @@ class Zygote:
         self.close()
         process.hide()
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.lookout = Lookout()
+        given = [theirs.fileno(), self.lookout.page_fd, self.lookout.tell_fd]
         with theirs, tempfile.TemporaryFile() as complaints:
             self._process = subprocess.Popen(  # noqa: S603
                 [
@@ -144,7 +158,7 @@ class Zygote:
                     "-B",
                     "-m",
                     "governor.jail.zygote",
-                    str(theirs.fileno()),
+                    ",".join(map(str, given)),
                     self.mode,
                     *self.scripts,
                 ],
@@ -153,13 +167,14 @@ class Zygote:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=complaints,
-                pass_fds=[theirs.fileno()],
+                pass_fds=given,
                 close_fds=True,
                 start_new_session=True,
             )
             self._control = ours
             self._owner = os.getpid()
             theirs.close()
+            self.lookout.give_away()
             self._greet(complaints)
 
     def reload(self, scripts: Iterable[Path | str] | None = None) -> None:
@@ -206,10 +221,14 @@ class Zygote:
         if self._process is not None:
             self._process.kill()
             self._process.wait()
-        self._control = self._process = None
+        if self.lookout is not None:
+            self.lookout.close()
+        self._control = self._process = self.lookout = None
 
     def _fork(self) -> Runner:
         self.start()
+        assert self.lookout is not None
+        self.lookout.clear()
         ours, theirs = socket.socketpair()
         with theirs:
             try:
@@ -257,7 +276,9 @@ class Zygote:
     def _forget(self) -> None:
         if self._control is not None:
             self._control.close()
-        self._control = self._process = None
+        if self.lookout is not None:
+            self.lookout.close()
+        self._control = self._process = self.lookout = None
         self._owner = 0
 
 
