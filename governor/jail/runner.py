@@ -42,7 +42,9 @@ def become(fd: int, tell: int, *, parent: int, warm_bytes: int, program: bytes |
             memory_bytes=int(limits["memory_mb"][1]) * 1024 * 1024,
             warm_bytes=warm_bytes,
         )
-        if program is not None:
+        if program is None:
+            process.limit_tasks()
+        else:
             seccomp.install(program)
         channel = SocketChannel(sock, limits)
         _report(sock, _run(start, channel))

@@ -89,6 +89,10 @@ class Runner:
         """End it now, whatever it is doing."""
         with suppress(ProcessLookupError):
             signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
+        if not self._zygote.is_strict:
+            # Its children too. They are of its group unless they took care not to be.
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.pid, signal.SIGKILL)
 
     def end(self) -> Exit:
         """Wait for its end, let the zygote bury it, and close what we hold of it."""
@@ -96,6 +100,8 @@ class Runner:
             if not select.select([self.pidfd], [], [], 1.0)[0]:
                 self.kill()
                 select.select([self.pidfd], [], [])
+            if not self._zygote.is_strict:
+                self.kill()
             return self._zygote.bury(self.pid)
         finally:
             self.sock.close()

@@ -13,6 +13,7 @@ import mmap
 import os
 import socket
 import sys
+import threading
 import traceback
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,6 +51,7 @@ def main(arguments: list[str]) -> None:
     statm = os.open("/proc/self/statm", os.O_RDONLY)
     null = os.open(os.devnull, os.O_WRONLY)
     process.one_arena()
+    threading.stack_size(process.THREAD_STACK_BYTES)
     try:
         walls = confine(is_strict=arguments[1] == "strict", scripts=arguments[2:])
         for name in _WARM:
@@ -94,6 +96,8 @@ def confine(*, is_strict: bool, scripts: list[str]) -> Walls:
 
 def _serve(control: socket.socket, walls: Walls, *, tasks: int, statm: int, tell: int) -> None:
     program = None if walls.machine is None else seccomp.runner_filter(walls.machine)
+    if program is None:
+        process.adopt_orphans()
     while True:
         data, fds, _, _ = socket.recv_fds(control, _MESSAGE, 1)
         if not data:
@@ -101,6 +105,8 @@ def _serve(control: socket.socket, walls: Walls, *, tasks: int, statm: int, tell
         message = unpack(data[4:])
         if message["t"] == "reap":
             _, status, usage = os.wait4(message["pid"], 0)
+            if program is None:
+                process.end_children()
             cpu_ms = round((usage.ru_utime + usage.ru_stime) * 1000, 3)
             _send(control, {"t": "reaped", "status": status, "cpu_ms": cpu_ms, "peak_kb": usage.ru_maxrss})
             continue
