@@ -101,7 +101,9 @@ def _infer(ending: Ending, meter: Meter, reported: dict[str, Any] | None) -> Non
 
 def _is_out_of_memory(reported: dict[str, Any]) -> bool:
     detail = _text(reported, "detail")
-    return reported.get("type") == "MemoryError" or detail.startswith(f"[Errno {errno.ENOMEM}]")
+    # For a thread's stack too there were no addresses left.
+    is_thread = reported.get("type") == "RuntimeError" and detail == "can't start new thread"
+    return reported.get("type") == "MemoryError" or is_thread or detail.startswith(f"[Errno {errno.ENOMEM}]")
 
 
 def _exceeded(breach: Breach, reported: dict[str, Any] | None) -> RunError:

@@ -79,7 +79,8 @@ class TestLimits:
     @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
     def test_a_plain_user_has_few_tasks_beyond_those_it_has(self):
         script = (
-            "import os, resource; from governor.jail import process; os.setuid(65534); process.limit_tasks()\n"
+            "import os, resource; from governor.jail import process\n"
+            "os.setuid(65534); process.limit_tasks()\n"
             "print(resource.getrlimit(resource.RLIMIT_NPROC)[0])"
         )
         told = subprocess.run(

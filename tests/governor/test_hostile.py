@@ -82,6 +82,12 @@ class TestEscapes:
 
         assert result.entries[0]["data"] == [0, 1, 2, 3, 4]
 
+    def test_more_threads_than_the_jail_allows_end_the_run(self, execute):
+        result = execute("hostile.Escapes.thread_bomb")
+
+        assert result.error.code == "governor.too-many-threads"
+        assert not result.error.is_retryable
+
     def test_threads_work(self, execute):
         assert execute("hostile.Escapes.threads").error is None
 
