@@ -87,7 +87,7 @@ class _Run:
         finally:
             # Also when the database went away under us: no runner outlives its broker's attention.
             self.mailbox.close()
-            if self.ending.done is None:
+            if self.ending.done is None or self.ending.fault:
                 runner.kill()
             wall_ms = (time.monotonic() - self._began) * 1000
             self.ending.exit = runner.end()

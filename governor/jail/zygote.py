@@ -22,6 +22,7 @@ from typing import Any
 from circuitos.script import loading
 from circuitos.script.batch import PAGE_BYTES, here
 from governor.jail import landlock, process, rehearsal, runner, seccomp
+from governor.jail.findings import CAPABILITIES, LANDLOCK, SECCOMP
 from governor.jail.wire import pack, unpack
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -36,7 +37,7 @@ class Walls:
     """What of the jail stands: the machine whose filters are installed (None: none), and what is missing."""
 
     machine: str | None
-    missing: tuple[str, ...]
+    missing: dict[str, str]  # wall: why
 
 
 def main(arguments: list[str]) -> None:
@@ -74,24 +75,24 @@ def main(arguments: list[str]) -> None:
 def confine(*, is_strict: bool, scripts: list[str]) -> Walls:
     """Raise every wall this kernel has around this process and its children."""
     process.hide()
-    missing = []
+    missing: dict[str, str] = {}
     if not is_strict:
-        return Walls(None, ("strict mode is switched off by JAIL",))
+        return Walls(None, {SECCOMP: "strict mode is switched off by JAIL"})
     readable = landlock.readable_paths(scripts, root=ROOT)
     try:
         process.drop_capabilities()
     except process.JailUnavailable as error:
-        missing.append(str(error))
+        missing[CAPABILITIES] = str(error)
     try:
         landlock.restrict(readable)
     except process.JailUnavailable as error:
-        missing.append(str(error))
+        missing[LANDLOCK] = str(error)
     try:
         machine = seccomp.machine()
         seccomp.install(seccomp.zygote_filter(machine))
     except process.JailUnavailable as error:
-        return Walls(None, (*missing, str(error)))
-    return Walls(machine, tuple(missing))
+        return Walls(None, {**missing, SECCOMP: str(error)})
+    return Walls(machine, missing)
 
 
 def _serve(control: socket.socket, walls: Walls, *, tasks: int, statm: int, tell: int) -> None:
