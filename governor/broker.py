@@ -255,6 +255,7 @@ class _Run:
             "old_known": job.old_known,
             "limits": self.meter.pairs(),
             "settings": job.settings,
+            "ended_by": job.ended_by,
         }
 
     def _result(self, span: dict[str, Any], wall_ms: float, runner: Runner) -> RunResult:

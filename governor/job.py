@@ -39,6 +39,8 @@ class Job:
     now: datetime
     error_rate: float = 0.0
     settings: Mapping[str, Any] = field(default_factory=dict)
+    # Set to run ``on_limit`` in place of the handler: limit, used, max, detail, at, record.
+    ended_by: Mapping[str, Any] | None = None
     # In recorded mode: the earlier answers by (fingerprint, occurrence).
     recorded: Mapping[tuple[str, int], Mapping[str, Any]] | None = None
 
@@ -62,7 +64,7 @@ class RunError:
 
 @dataclass(kw_only=True)
 class RunResult:
-    """What became of an execution. With an ``error``, ``changes`` is empty: nothing may be committed."""
+    """What became of an execution. With an ``error``, ``changes`` holds only what ``on_limit`` asked for."""
 
     error: RunError | None = None
     outcomes: dict[str, tuple[str, str, Any]] = field(

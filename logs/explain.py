@@ -46,10 +46,19 @@ def _failed(document: Mapping[str, Any]) -> str:
         figures = ""
         if isinstance(used, int | float) and isinstance(allowed, int | float):
             figures = f" {quantity(used, unit)} of {quantity(allowed, unit)}"
-        return f"Stopped at a limit: {label}{figures}{where}. Nothing was committed."
+        return f"Stopped at a limit: {label}{figures}{where}. {_left(document)}"
     detail = _short(error.get("detail") or document["error_detail"])
     kind = error.get("type") or document["error_code"] or "It failed"
     return f"{kind}{': ' + detail if detail else ''}{where}. Nothing was committed."
+
+
+def _left(document: Mapping[str, Any]) -> str:
+    finisher = next((span for span in document["spans"] if span.get("name") == "on_limit"), None)
+    if finisher is None:
+        return "Nothing was committed."
+    if not finisher.get("ok"):
+        return "Nothing was committed; on_limit failed too."
+    return "Nothing was committed but what on_limit asked for."
 
 
 def _where(error: Mapping[str, Any]) -> str:

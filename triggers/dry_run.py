@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from django.db import transaction
 
 from circuitos.env import env
-from governor import broker
+from governor import broker, on_limit
 from governor.jail import standing
 from governor.jail.supervisor import Zygote
 from governor.job import DRY, Job
@@ -123,10 +123,14 @@ def dry_run(
         zygote.start()  # before the clock of the execution runs
         with transaction.atomic():
             result = broker.run(job, zygote=zygote, heartbeat=lambda: True)
+            if on_limit.is_due(spec, result):
+                result = on_limit.add(job, result, run=broker.run, zygote=zygote, heartbeat=lambda: True)
             transaction.set_rollback(True)  # the journal of a dry run is of no use
     finally:
         zygote.close()
     failed = {key for key, outcome in result.outcomes.items() if outcome[0] == "failed"}
+    if result.error is not None:
+        return result
     # As at the settle: what was asked of a record that failed is not done.
     result.changes = [each for each in result.changes if each.object != spec.object or each.id not in failed]
     return result

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from django.db import DataError, InterfaceError, OperationalError, connection, transaction
 from django.utils import timezone
 
+from governor import on_limit
 from governor.job import Job, RunError, RunResult
 from tenants.errors import CodedError
 from triggers import bisect, claim, lanes, replay, rescue, settle, work
@@ -251,9 +252,19 @@ class Supervisor:
                 recorded=replay.recorded(cursor, current) if current.mode == Mode.RECORDED else None,
             )
         try:
-            return self._run_job(job, zygote=self.zygote, heartbeat=partial(self._renew, lease))
+            heartbeat = partial(self._renew, lease)
+            result = self._run_job(job, zygote=self.zygote, heartbeat=heartbeat)
         except CodedError as error:
             return _not_run(error.code, str(error), is_retryable=True)
+        if on_limit.is_due(spec, result) and self._is_final(current, result):
+            return on_limit.add(job, result, run=self._run_job, zygote=self.zygote, heartbeat=heartbeat)
+        return result
+
+    def _is_final(self, current: Work, result: RunResult) -> bool:
+        """Whether it will be settled as it is: neither tried again nor split."""
+        with connection.cursor() as cursor:
+            ending = bisect.decide(current, result, family=partial(settle.family, cursor, current))
+        return ending.retry_in is None and not ending.parts
 
     def _renew(self, lease: Lease) -> bool:
         with connection.cursor() as cursor:

@@ -71,7 +71,7 @@ def settle(
     cursor: Any, lease: Lease, done: Work, *, ending: Ending, result: RunResult, at: datetime
 ) -> list[Work]:
     """Store the end of an execution, behind the ``fence``. Returns the parts when the batch was split."""
-    if result.error is None and done.mode == Mode.LIVE:
+    if (result.error is None or result.changes) and done.mode == Mode.LIVE:
         _change(cursor, lease, done, ending, result, at=at)
     waits_until = _update(cursor, done, ending, result, at=at)
     _trace(cursor, lease, done, ending, result, at=at)
@@ -104,6 +104,8 @@ def _change(
     cursor: Any, lease: Lease, done: Work, ending: Ending, result: RunResult, *, at: datetime
 ) -> None:
     failed = {record_id for record_id, verdict in ending.verdicts.items() if verdict.status == "failed"}
+    if result.error is not None:
+        failed.clear()  # these are of on_limit, which speaks of records that failed
     changes = [
         change for change in result.changes if change.object != lease.object or change.id not in failed
     ]

@@ -14,7 +14,7 @@ from circuitos.script.batch import Batch, here, quietly, record_of
 from circuitos.script.budget import meter
 from circuitos.script.context import Context
 from circuitos.script.errors import BadSettings, CircuitError, LimitExceeded, NotAwaited
-from circuitos.script.loading import find_handler, forgive_old_spellings, settings_model
+from circuitos.script.loading import find_handler, forgive_old_spellings, on_limit_of, settings_model
 from circuitos.script.plain import lenient, text
 from circuitos.script.record import Record, complete, fields_set, has_unsaved, outcome_of
 
@@ -33,6 +33,7 @@ REASON_SCHEMA = "schema"
 def execute(handler: Handler | None, start: dict[str, Any], channel: Channel) -> dict[str, Any]:
     """Run the handler that ``start`` describes and return the ``done`` message. Never raises.
 
+    With ``start``'s ``ended_by``, what a limit's end is told by, the class's ``on_limit`` is run instead.
     ``handler`` is looked up by ``start``'s module, cls and method when it is ``None``. ``done`` is ``{"t":
     "done", "outcomes": {record id: [status, reason, detail]}, "error": None or {"code", "type", "detail",
     "traceback", "at", "record", "data"}, "cpu_ms": …, "called": whether the handler was called}``; after a
@@ -85,6 +86,8 @@ def _run(
     context = session.context = Context(start)
     _seed(context.seed)
     context.settings = _settings(handler, context)
+    if start.get("ended_by"):
+        return _run_on_limit(handler, context, start["ended_by"], session)
     _choose(handler, context, done["outcomes"])
     if start.get("records") and not context.new_records:
         return []
@@ -96,6 +99,22 @@ def _run(
     for record in quietly(context.new_records):
         if has_unsaved(record) and context.is_after:
             output.line(session, "warning", f"{record!r} was changed and not saved; call CircuitDB.update().")
+    return context.new_records
+
+
+def _run_on_limit(
+    handler: Handler, context: Context, ended_by: dict[str, Any], session: Session
+) -> list[Record]:
+    """Call the class's ``on_limit`` with the whole batch, whatever ``when=`` and ``schema=`` say of it."""
+    finisher = on_limit_of(handler.cls)
+    if finisher is None:
+        return context.new_records
+    told = {name: ended_by[name] for name in ("limit", "used", "max", "detail")}
+    error = LimitExceeded(**told)
+    error.at, error.record = str(ended_by["at"]), str(ended_by["record"])
+    script = handler.cls()
+    script.settings = context.settings
+    _call(lambda: finisher(script, context, error), handler._replace(function=finisher), session)
     return context.new_records
 
 
