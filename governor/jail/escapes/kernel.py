@@ -14,7 +14,6 @@ from governor.jail.process import OPEN_FILES, libc
 
 MIB = 1024 * 1024
 BEYOND = 1024 * MIB  # what no limit of the self-test allows
-_NEW_USER, _NEW_NET = 0x10000000, 0x40000000
 _IPC_REMOVE = 0
 _NOTHING = b"/nonexistent"
 _SEIZED = 128  # bytes of zeros to point at
@@ -53,7 +52,7 @@ _DOORS: dict[str, tuple[str, tuple[object, ...]]] = {
     "advice on another's memory": ("process_madvise", (-1, None, 0, 0, 0)),
     "moving pages": ("move_pages", (0, 0, None, None, None, 0)),
     "secret memory": ("memfd_secret", (0xFFFF,)),
-    "a message queue": ("mq_open", (_NOTHING, 0, 0, None)),
+    "a message queue": ("mq_open", (b"circuitos-escape", 0, 0, None)),
 }
 
 for _name, (_call, _arguments) in _DOORS.items():
@@ -62,7 +61,7 @@ for _name, (_call, _arguments) in _DOORS.items():
 
 @attempt("unshare")
 def _unshare(hints: dict[str, Any]) -> None:
-    call("unshare", _NEW_USER | _NEW_NET)
+    call("unshare", 1)  # no flag of its own: where the call is let through, it changes nothing
 
 
 @attempt("a file in memory")

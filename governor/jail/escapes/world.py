@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import ctypes
 import fcntl
 import os
 import resource
 import signal
 import socket
+import struct
 from typing import Any
 
 from governor.jail.escapes.attempt import ATTEMPTS, NotHere, attempt, call, outcome
@@ -17,6 +17,7 @@ from governor.jail.runner import SOCKET_FD
 _NOTHING = "/nonexistent/program"
 _PTRACE_SEIZE, _F_SETOWN, _TIOCSTI = 0x4206, 8, 0x5412
 _FORKS = 8
+_SIGINFO_BYTES = 128
 _FAMILIES = {
     "an internet socket": "AF_INET",
     "an IPv6 socket": "AF_INET6",
@@ -141,7 +142,9 @@ def _tgkill(hints: dict[str, Any]) -> None:
 
 @attempt("a queued signal")
 def _queue(hints: dict[str, Any]) -> None:
-    call("rt_sigqueueinfo", os.getppid(), 0, ctypes.create_string_buffer(128))
+    # As a program sends it (SI_QUEUE); one that pretends to come from the kernel would be refused anyhow.
+    told = struct.pack("=iii", 0, 0, -1).ljust(_SIGINFO_BYTES, b"\0")
+    call("rt_sigqueueinfo", os.getppid(), 0, told)
 
 
 @attempt("signals from its socket to others")
