@@ -62,7 +62,7 @@ def of_machine(found: Env, *, at: datetime, examine: Callable[..., Findings] = s
         if findings is None or not _is_fresh(findings, at):
             findings = examine(found, at=at)
             _keep(found.home, key, findings)
-            _tell(findings)
+    _tell(findings)  # each process says it once: also one that only read it
     _Memory.key, _Memory.findings = key, findings
     return findings
 

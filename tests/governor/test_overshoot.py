@@ -25,7 +25,7 @@ CODE = [
     "swallowing",
 ]  # fmt: skip
 MEMORY_CODE = [
-    "in_python", "in_a_builtin", "in_one_go", "in_sorting", "in_numpy", "in_backtracking", "in_threads",
+    "in_python", "in_a_builtin", "in_sorting", "in_numpy", "in_backtracking", "in_threads",
     "swallowing", "shared", "shared_piecemeal",
 ]  # fmt: skip
 _HELD = re.compile(r"^(?:RssAnon|RssShmem|VmSwap):\s*(\d+) kB", re.MULTILINE)
@@ -100,12 +100,11 @@ class TestCpu:
 
 
 class TestMemory:
-    @pytest.mark.parametrize("allowed", [32, 64, 128])
-    @pytest.mark.parametrize("code", MEMORY_CODE)
+    @pytest.mark.parametrize(
+        ("code", "allowed"),
+        [("in_one_go", 64), *((code, allowed) for code in MEMORY_CODE for allowed in (32, 64, 128))],
+    )
     def test_ends_within_a_tenth(self, go, zygote, code, allowed):
-        if code == "in_one_go" and allowed != 64:
-            pytest.skip("it takes 66 MiB")
-
         with Onlooker(zygote) as onlooker:
             result = go(f"Memory.{code}", memory_mb=allowed)
 
