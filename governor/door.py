@@ -47,6 +47,7 @@ class _Ticket:
     intent: Intent
     source: str = ""  # of an enrichment, whose facts are kept
     asking: Asking | None = None  # of a question to the model
+    record: str = ""
 
 
 class Door:
@@ -67,6 +68,8 @@ class Door:
         self.last_line = ""
         self._job = job
         self._meter = meter
+        self._ids = {str(record["id"]) for record in job.records}
+        meter.record = next(iter(self._ids)) if len(self._ids) == 1 else ""
         self._recorder = recorder
         self._mailbox = mailbox
         self._seconds_left = seconds_left
@@ -78,6 +81,13 @@ class Door:
             "enrich": self._enrich,
         }
 
+    def note(self, record_id: str) -> None:
+        """The script is at this record, it says; what is none of its batch's is not believed."""
+        if record_id in self._ids:
+            self._meter.record = record_id
+        elif len(self._ids) > 1:
+            self._meter.record = ""
+
     @property
     def has_waiting(self) -> bool:
         """Whether callouts were asked for and not sent yet."""
@@ -86,6 +96,7 @@ class Door:
     def ask(self, request: Req) -> list[Answer]:
         """Answer a request, or take it in: then its answer comes from ``send`` or ``collect``."""
         self.last_line = request.at[:300]
+        self.note(request.record)
         asked = self._recorder.ask(request.op[:60], request.args, self.last_line, parent=self.parent)
         if self._meter.breach is not None:
             return [self._refuse(request.id, asked)]
@@ -157,6 +168,7 @@ class Door:
     def _is_asked_again(self, ticket: _Ticket, reply: Reply) -> bool:
         if ticket.asking is None:
             return False
+        self.note(ticket.record)
         self.questions.took(ticket.asking, reply, at=ticket.at)
         if not self.questions.ask_again(
             ticket.asking, reply, at=ticket.at, seconds_left=self._seconds_left()
@@ -169,6 +181,7 @@ class Door:
         if ticket.source and reply.learned:
             with connection.cursor() as cursor:
                 enrichment.keep(cursor, ticket.source, reply.learned, at=self._job.now)
+        self.note(ticket.record)
         if ticket.asking is not None and self._meter.breach is not None:
             return self._refuse(ticket.id, ticket.asked)
         state = "in-doubt" if reply.is_in_doubt else ""
@@ -190,7 +203,7 @@ class Door:
         secrets = callouts.secrets_for(args, tenant_id=self._job.tenant_id)
         work = partial(callouts.http, args, secrets=secrets, key=intent.key)
         seconds = float(args.get("timeout") or CALLOUT_SECONDS)
-        self._waiting.append(_Ticket(request.id, self.last_line, asked, work, seconds, intent))
+        self._waiting.append(self._ticket(request, asked, work, seconds=seconds, intent=intent))
         return None
 
     def _ask_model(self, request: Req, asked: dict[str, Any]) -> Answer | None:
@@ -204,9 +217,9 @@ class Door:
         if (known := self._known(request, asked, intent)) is not None:
             return known
         asking = self.questions.admit(args, at=self.last_line, seconds_left=self._seconds_left())
-        self._waiting.append(
-            _Ticket(request.id, self.last_line, asked, asking.ask, ai.MOST_SECONDS, intent, asking=asking)
-        )
+        ticket = self._ticket(request, asked, asking.ask, seconds=ai.MOST_SECONDS, intent=intent)
+        ticket.asking = asking
+        self._waiting.append(ticket)
         return None
 
     def _enrich(self, request: Req, asked: dict[str, Any]) -> Answer | None:
@@ -228,9 +241,22 @@ class Door:
         self._count_call(self.last_line, -(-len(missing) // enrichment.ZIPS_A_CALL))
         work = partial(callouts.look_up, zips, known, missing=missing)
         self._waiting.append(
-            _Ticket(request.id, self.last_line, asked, work, CALLOUT_SECONDS, intent, source)
+            self._ticket(request, asked, work, seconds=CALLOUT_SECONDS, intent=intent, source=source)
         )
         return None
+
+    def _ticket(
+        self,
+        request: Req,
+        asked: dict[str, Any],
+        work: Callable[..., Reply],
+        *,
+        seconds: float,
+        intent: Intent,
+        source: str = "",
+    ) -> _Ticket:
+        record = self._meter.record
+        return _Ticket(request.id, self.last_line, asked, work, seconds, intent, source, record=record)
 
     def _known(self, request: Req, asked: dict[str, Any], intent: Intent) -> Answer | None:
         """The answer to a callout that need not be made, or by the mode must not."""

@@ -12,6 +12,7 @@ from governor import notices, usage
 from governor.allowances import UNLIMITED
 from governor.calendar import day_of
 from governor.choices import Period
+from governor.limits import ON_LIMIT_BUDGET
 from governor.quotas import PARKED, Grant, Quota, Refusal, Spent, decide
 from governor.tenant_governor import resets_at
 from triggers import lanes, parking
@@ -19,7 +20,6 @@ from triggers.bisect import HELD
 from triggers.choices import Mode
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from datetime import datetime
 
     from governor.job import RunResult
@@ -61,14 +61,17 @@ class Gate:
         limit = self._policy.limits(spec.name, declared=spec.limits)["api_calls"].value
         return min(limit, self._calls_left)
 
-    def admit(self, work: Work, *, declared: Mapping[str, int] | None = None) -> bool:
+    def admit(self, work: Work, *, spec: TriggerSpec | None) -> bool:
         """Hold what the execution may use; the caller stores it with the execution. False: see ``refusal``.
 
-        ``declared`` are the limits that the trigger's script asks for.
+        ``spec`` is the trigger's, which may ask for less and may have a last word; None when it is gone.
         """
         if work.mode != Mode.LIVE or work.held_on is not None:
             return True
+        declared = spec.limits if spec else None
         calls = self._policy.limits(work.trigger, declared=declared)["api_calls"].value
+        if spec and spec.has_on_limit:
+            calls += ON_LIMIT_BUDGET["api_calls"]
         decision = usage.reserve(
             self._cursor,
             tenant_id=self._lease.tenant_id,

@@ -226,8 +226,8 @@ def _executions(
         for name in names
     ]
     ready = [each for each in works if each.trigger not in paused]
-    declared = {each.spec.name: each.spec.limits for each in wanted}
-    if ready and gate and not gate.admit(ready[0], declared=declared[ready[0].trigger]):
+    specs = {each.spec.name: each.spec for each in wanted}
+    if ready and gate and not gate.admit(ready[0], spec=specs[ready[0].trigger]):
         ready = []
     if ready:
         # The first starts with the claim: one statement less, and its attempt counts if the worker dies now.

@@ -83,7 +83,7 @@ def settle(
 
     ``is_counted``: it counts among its tenant's executions from now on.
     """
-    if result.error is None and done.mode == Mode.LIVE:
+    if (result.error is None or result.changes) and done.mode == Mode.LIVE:
         _change(cursor, lease, done, ending, result, at=at)
     waits_until = _update(cursor, done, ending, result, is_counted=is_counted, at=at)
     _trace(cursor, lease, done, ending, result, at=at)
@@ -116,6 +116,8 @@ def _change(
     cursor: Any, lease: Lease, done: Work, ending: Ending, result: RunResult, *, at: datetime
 ) -> None:
     failed = {record_id for record_id, verdict in ending.verdicts.items() if verdict.status == "failed"}
+    if result.error is not None:
+        failed.clear()  # these are of on_limit, which speaks of records that failed
     changes = [
         change for change in result.changes if change.object != lease.object or change.id not in failed
     ]
@@ -166,7 +168,7 @@ def _update(
 def _trace(cursor: Any, lease: Lease, done: Work, ending: Ending, result: RunResult, *, at: datetime) -> None:
     error = None
     if ending.error is not None:
-        names = ("code", "type", "detail", "traceback", "at", "limit", "used", "max")
+        names = ("code", "type", "detail", "traceback", "at", "record", "limit", "used", "max")
         error = {name: getattr(ending.error, name) for name in names}
         error |= {"code": ending.code, "detail": ending.detail}
     traces.write(

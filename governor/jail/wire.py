@@ -29,6 +29,7 @@ class Req(msgspec.Struct, tag="req", tag_field="t", gc=False):
     op: str
     args: dict[str, Any]
     at: str = ""
+    record: str = ""  # the id of the record the script is at
 
 
 class Log(msgspec.Struct, tag="log", tag_field="t", gc=False):

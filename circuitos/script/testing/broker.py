@@ -57,7 +57,7 @@ class FakeBroker:
             "monitor.track": self._track,
         }
 
-    def request(self, op: str, args: dict[str, Any], *, at: str = "") -> Any:
+    def request(self, op: str, args: dict[str, Any], *, at: str = "", record: str = "") -> Any:
         """Answer one request, or raise what the real broker would make the script raise."""
         with self._lock:
             if self._exceeded is not None:
@@ -69,9 +69,9 @@ class FakeBroker:
                 self.unanswered = self.unanswered or missing
                 raise
 
-    async def request_async(self, op: str, args: dict[str, Any], *, at: str = "") -> Any:
+    async def request_async(self, op: str, args: dict[str, Any], *, at: str = "", record: str = "") -> Any:
         """Answer after the other tasks had their turn, as an answer over a socket would come."""
-        answer = self.request(op, args, at=at)
+        answer = self.request(op, args, at=at, record=record)
         await asyncio.sleep(0)
         return answer
 
