@@ -41,7 +41,7 @@ class Answering:
         self.changes: list[Any] = []
         self.lines: list[Any] = []
 
-    def request(self, op: str, args: dict[str, Any], *, at: str = "") -> Any:
+    def request(self, op: str, args: dict[str, Any], *, at: str = "", record: str = "") -> Any:
         if op == "enrich":
             zips = {
                 each["id"]: enrichment.zip_of(each.get("postal_code"), each.get("country"))
@@ -54,7 +54,9 @@ class Answering:
         self.changes.append(args)
         return {"id": "1", "ok": True, "errors": []}
 
-    def request_async(self, op: str, args: dict[str, Any], *, at: str = "") -> Awaitable[Any]:
+    def request_async(
+        self, op: str, args: dict[str, Any], *, at: str = "", record: str = ""
+    ) -> Awaitable[Any]:
         async def answer() -> Any:
             return self.request(op, args, at=at)
 
