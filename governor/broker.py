@@ -250,7 +250,7 @@ class _Run:
             # Too short for the watcher: the kernel's peak, which counts code pages too.
             grown = max(0, ended.exit.peak_bytes - runner.warm_bytes) / 1_048_576
             self.meter.used["memory_mb"] = min(grown, self.meter.max["memory_mb"])
-        error = judge(ended, self.meter)
+        error = self._door.watch.excuse(judge(ended, self.meter))
         self._door.abandon()
         self.recorder.close(span, is_ok=error is None, note=error.code if error else "")
         if error is not None and error.code != "script.raised":
@@ -269,4 +269,5 @@ class _Run:
             cpu_ms=round(self.meter.used["cpu_ms"], 1),
             memory_mb=round(self.meter.used["memory_mb"], 1),
             with_errors=error is None and self.logbook.has_errors,
+            has_recovered=self._door.watch.has_recovered,
         )

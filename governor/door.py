@@ -6,13 +6,16 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from django.conf import settings
 from django.db import DataError, connection
 
 from circuitos.env import env
 from governor import ai, callouts, egress, enrichment
+from governor.host_watch import HostWatch, Stopped
 from governor.job import DRY, RECORDED
 from governor.journal import Journal
 from governor.ops import BadRequest, LimitReached, Records
+from governor.trips import MOST_RETRIES, Trip
 from tenants.errors import CodedError
 
 if TYPE_CHECKING:
@@ -44,6 +47,9 @@ class _Ticket:
     seconds: float
     intent: Intent
     source: str = ""  # of an enrichment, whose facts are kept
+    trip: Trip | None = None  # of an HTTP callout
+    wait: float = 0.0  # seconds until it may be sent
+    is_probe: bool = False  # it shows whether the host is back
 
 
 class Door:
@@ -61,6 +67,7 @@ class Door:
         self.records = Records(job, meter, seconds_left=seconds_left)
         self.parent: int | None = None
         self.last_line = ""
+        self.watch = HostWatch(job.tenant_id)
         self._job = job
         self._meter = meter
         self._recorder = recorder
@@ -126,6 +133,8 @@ class Door:
 
     def _work(self, ticket: _Ticket) -> Reply:
         # In a thread, which it may have waited for: what is left of the time counts from now.
+        if ticket.wait:
+            self._mailbox.wait(ticket.wait)
         left = self._seconds_left()
         if left < LEAST_SECONDS:
             return callouts.Reply(callouts.error("governor.timeout", "No time was left to send it."))
@@ -136,8 +145,41 @@ class Door:
         taken: list[tuple[_Ticket, Reply]] = self._mailbox.take()
         if not taken:
             return []
-        self._journal.answer([(ticket.intent, reply.body) for ticket, reply in taken])
-        return [self._settle(ticket, reply) for ticket, reply in taken]
+        ended = [(ticket, reply) for ticket, reply in taken if not self._goes_on(ticket, reply)]
+        if ended:
+            self._journal.answer([(ticket.intent, reply.body) for ticket, reply in ended])
+        return [self._settle(ticket, reply) for ticket, reply in ended]
+
+    def _goes_on(self, ticket: _Ticket, reply: Reply) -> bool:
+        """Note what the request told of its host. True: another one follows before the script is answered."""
+        trip = ticket.trip
+        if trip is None:
+            return False
+        if reply.tried is not None:
+            self.watch.saw(reply.tried, is_probe=ticket.is_probe)
+        elif ticket.is_probe:
+            self.watch.gave_up(trip.host)
+        if trip.requests > 1:
+            ticket.asked["effect"]["attempts"] = trip.requests
+        is_hop = trip.is_hop
+        wait = trip.goes_on(reply.tried, seconds_left=self._seconds_left())
+        if wait is None or (not is_hop and self._meter.left("api_calls") < 1):
+            return False
+        if is_hop and not self._meter.count("api_calls", at=ticket.at):
+            assert self._meter.breach is not None
+            reply.body = {"err": self._meter.breach.for_wire()}
+            return False
+        passed = self.watch.admit(trip.host, seconds_left=self._seconds_left())
+        if isinstance(passed, Stopped):
+            if is_hop:
+                reply.body = callouts.error(passed.code, passed.detail, **passed.data)
+            return False
+        if not is_hop:
+            self._meter.count("api_calls", at=ticket.at)
+            trip.retried()
+        ticket.wait, ticket.is_probe = max(wait, passed.wait), passed.is_probe
+        self._waiting.append(ticket)
+        return True
 
     def abandon(self) -> None:
         """The run is over: what was not sent never will be."""
@@ -156,20 +198,43 @@ class Door:
     def _http(self, request: Req, asked: dict[str, Any]) -> Answer | None:
         args = request.args
         method = _checked_http(args)
-        egress.check_url(method, args["url"])
+        egress.check_url(method, args["url"], allowed=settings.EGRESS_ALLOW)
         intent = self._journal.name("http", args)
         if (known := self._known(request, asked, intent)) is not None:
             return known
-        self._count_call(self.last_line)
         if self._job.mode == DRY and method not in egress.SAFE_METHODS:
+            self._count_call(self.last_line)
             answer = {"status": 200, "headers": {}, "body": b"{}"}
             return self._told(
                 request.id, asked, {"ok": answer}, state="planned", note="not sent in a dry run"
             )
-        secrets = callouts.secrets_for(args, tenant_id=self._job.tenant_id)
-        work = partial(callouts.http, args, secrets=secrets, key=intent.key)
-        seconds = float(args.get("timeout") or CALLOUT_SECONDS)
-        self._waiting.append(_Ticket(request.id, self.last_line, asked, work, seconds, intent))
+        trip = Trip(
+            args,
+            secrets=callouts.secrets_for(args, tenant_id=self._job.tenant_id),
+            key=intent.key,
+            seconds=float(args.get("timeout") or CALLOUT_SECONDS),
+            listed=(self._job.tenant.get("settings") or {}).get("egress_hosts"),
+        )
+        if self._meter.left("api_calls") < 1:
+            self._count_call(self.last_line)
+        passed = self.watch.admit(trip.host, seconds_left=self._seconds_left())
+        if isinstance(passed, Stopped):
+            stopped = callouts.error(passed.code, passed.detail, **passed.data)
+            return self._told(request.id, asked, stopped, state="refused")
+        self._count_call(self.last_line)
+        self._waiting.append(
+            _Ticket(
+                request.id,
+                self.last_line,
+                asked,
+                trip.attempt,
+                egress.MOST_SECONDS,
+                intent,
+                trip=trip,
+                wait=passed.wait,
+                is_probe=passed.is_probe,
+            )
+        )
         return None
 
     def _ask_model(self, request: Req, asked: dict[str, Any]) -> Answer | None:
@@ -256,9 +321,15 @@ def _checked_http(args: dict[str, Any]) -> str:
         and isinstance(params, dict)
         and isinstance(args.get("body"), bytes | None)
         and isinstance(args.get("timeout"), int | float | None)
+        and isinstance(args.get("follow"), bool | None)
+        and isinstance(args.get("retries"), int | None)
+        and 0 <= (args.get("retries") or 0) <= MOST_RETRIES
     )
     if not fits or not isinstance(method, str):
-        raise BadRequest("A callout has method, url, headers (texts), params, json or body (bytes), timeout.")
+        raise BadRequest(
+            "A callout has method, url, headers (texts), params, json or body (bytes), timeout, follow,"
+            f" and 0 to {MOST_RETRIES} retries."
+        )
     return method.upper()
 
 

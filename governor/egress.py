@@ -183,7 +183,10 @@ class CheckedBackend(httpcore2.SyncBackend):
         except (OSError, UnicodeError) as error:
             if self._allowed is not None and is_private_name(host):
                 raise EgressRefused(f"{host} is a private name; callouts go to public ones.") from None
-            raise httpcore2.ConnectError(f"{host} is not known: {error}") from None
+            if isinstance(error, UnicodeError) or error.errno == socket.EAI_NONAME:
+                detail = f"There is no host {host}."
+                raise CalloutFailed("governor.unknown-host", detail, is_sent=False) from None
+            raise httpcore2.ConnectError(f"{host} cannot be looked up: {error}") from None
         if self._allowed is not None:
             for address in addresses:
                 if not is_allowed(address, host.rstrip("."), port=port, allowed=self._allowed):

@@ -6,6 +6,7 @@ import random
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from governor.host_watch import PROVIDER_DOWN
 from triggers.choices import ExecutionStatus
 from triggers.work import Verdict
 
@@ -27,7 +28,7 @@ MISFIT = "triggers.schema-misfit"
 EXHAUSTED = "triggers.bisect-exhausted"
 GIVEN_UP = "triggers.bisect-given-up"
 # No record is at fault and waiting may help: such an execution is held, never dropped or split.
-HELD = frozenset({"governor.jail-broken"})
+HELD = frozenset({"governor.jail-broken", PROVIDER_DOWN})
 # No record is at fault and splitting cannot help.
 WHOLE = frozenset({"triggers.unknown-trigger", GIVEN_UP, EXHAUSTED})
 
@@ -69,7 +70,8 @@ def decide(work: Work, result: RunResult, *, family: Callable[[], Family]) -> En
             error=error,
             code=error.code,
             detail=error.detail,
-            retry_in=backoff(work.attempts),
+            # The lane is parked for it, which ends sooner when its host is back sooner.
+            retry_in=0.0 if error.code == PROVIDER_DOWN else backoff(work.attempts),
         )
     if work.size <= 1 or error.code in WHOLE:
         return _failed(work, result)

@@ -202,6 +202,26 @@ def release(cursor: Any, lease: Lease, *, is_served: bool) -> bool:
     return bool(cursor.rowcount)
 
 
+def park(cursor: Any, lane_id: int, *, reason: str, seconds: float) -> None:
+    """Hold the lane's work for so long, or until ``unpark``; a hold that ends later stays."""
+    cursor.execute(
+        "UPDATE triggers_lane SET parked_reason = %(reason)s,"
+        " parked_until = clock_timestamp() + %(seconds)s * interval '1 second' WHERE id = %(lane)s"
+        " AND (parked_reason IN ('', %(reason)s) OR parked_until <= clock_timestamp())",
+        {"reason": reason, "seconds": seconds, "lane": lane_id},
+    )
+
+
+def unpark(cursor: Any, *, tenant_id: int, reason: str) -> list[int]:
+    """Open the tenant's lanes that are parked for this reason; they have to be rung for."""
+    cursor.execute(
+        "UPDATE triggers_lane SET parked_reason = '', parked_until = NULL"
+        " WHERE tenant_id = %s AND parked_reason = %s RETURNING id",
+        [tenant_id, reason],
+    )
+    return [lane_id for (lane_id,) in cursor.fetchall()]
+
+
 def with_work(cursor: Any, *, limit: int = 50) -> list[int]:
     """Lanes that nobody serves although they have work, ripe or not."""
     cursor.execute(_WITH_WORK, {"passed_over": [], "limit": limit})

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from governor.job import Job, RunError, RunResult
 from tenants.errors import CodedError
-from triggers import bisect, claim, lanes, replay, rescue, settle, work
+from triggers import bisect, claim, lanes, outage, replay, rescue, settle, work
 from triggers.choices import Mode
 from triggers.config import Configuration
 from triggers.rates import ErrorRates
@@ -204,8 +204,13 @@ class Supervisor:
         """Commit one execution's end and the next one's start. True: the lane was given back."""
         with transaction.atomic(), connection.cursor() as cursor:
             ending = bisect.decide(current, result, family=partial(settle.family, cursor, current))
-            is_last = is_over or not (queue or ending.parts)
+            is_outage = outage.is_outage(result)
+            is_last = is_over or is_outage or not (queue or ending.parts)
             settle.fence(cursor, lease, is_last=is_last, lease_seconds=self.lease_seconds)
+            if result.has_recovered:
+                outage.resume(cursor, tenant_id=lease.tenant_id)
+            if is_outage:
+                outage.park(cursor, lease, current, result)
             parts = settle.settle(cursor, lease, current, ending=ending, result=result, at=timezone.now())
             _enqueue(queue, parts)
             if not is_last:
