@@ -107,6 +107,8 @@ class Door:
             return [self._refuse(request.id, asked)]
         except CodedError as error:
             kind = "callout" if request.op in self._callouts else "record"
+            if isinstance(error, egress.EgressRefused):
+                kind = "judgment"
             return [
                 self._told(
                     request.id, asked, callouts.error(error.code, str(error), kind=kind, **error.extra)

@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 LONGEST_HOLD = 900.0  # seconds; a host that asks for more is asked again after so long
-_UNSAID = 1.0  # a host that says "too many" and not for how long
 _EPOCH = 1_000_000_000  # a reset above it is a moment, not a number of seconds
 _DRAFT = re.compile(r"\b(r|t|remaining|reset)\s*=\s*([0-9]+(?:\.[0-9]+)?)", re.IGNORECASE)
 
@@ -33,7 +32,7 @@ def hold_seconds(status: int, headers: Mapping[str, str], *, at: datetime) -> fl
     if left is not None and left <= 0 and reset is not None:
         return _bounded(reset)
     if status == 429:
-        return _bounded(reset if reset is not None else _UNSAID)
+        return None if reset is None else _bounded(reset)
     return None
 
 

@@ -35,7 +35,7 @@ _AUTHORITY = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\[\]:@%\s\\]+)(?::([0-9]{1,5}))?
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060\ufeff]")
 _NUMBER = re.compile(r"[0-9]+|0[xX][0-9A-Fa-f]*")
 _DOTTED = re.compile(r"(?:(?:0|[1-9][0-9]{0,2})\.){3}(?:0|[1-9][0-9]{0,2})")
-_PATTERN = re.compile(r"(\*\.)?([a-z0-9_-]+(?:\.[a-z0-9_-]+)+)(?::([0-9]{1,5}))?")
+_PATTERN = re.compile(r"(\*\.)?([a-z0-9_-]+(?:\.[a-z0-9_-]+)*)(?::([0-9]{1,5}))?")
 _DOTS = "。．｡․"
 
 
@@ -126,7 +126,9 @@ def _fits(pattern: Any, host: str, port: int) -> bool:
     read = _PATTERN.fullmatch(pattern.strip().lower()) if isinstance(pattern, str) else None
     if read is None or (read[3] and int(read[3]) != port):
         return False
-    return host.endswith(f".{read[2]}") if read[1] else host == read[2]
+    if read[1]:
+        return "." in read[2] and host.endswith(f".{read[2]}")
+    return host == read[2]
 
 
 def _check_host(written: str) -> None:

@@ -206,7 +206,9 @@ def end(cursor: Any, lease: OutboxLease, ends: Sequence[End], *, at: datetime) -
         cursor.execute(_END, [at, *columns])
 
 
-def release(cursor: Any, lease: OutboxLease, *, problem: str = "", wait: float | None = None) -> None:
-    """Give the lane back; with a ``problem`` it waits so many seconds."""
-    attempts = lease.attempts + 1 if wait is not None else 0
+def release(
+    cursor: Any, lease: OutboxLease, *, problem: str = "", wait: float | None = None, is_tried: bool = True
+) -> None:
+    """Give the lane back; with a ``problem`` it waits so many seconds. Only what was tried counts."""
+    attempts = lease.attempts + is_tried if wait is not None else 0
     cursor.execute(_RELEASE, [attempts, problem, wait, lease.connection_id, lease.token])

@@ -12,15 +12,19 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import httpx2
 from django.conf import settings
 from django.db import connection, transaction
 from django.utils import timezone
 
-from governor import egress
+from governor import egress, hosts
+from governor.host_watch import HostWatch, Passed, Stopped, Tried
+from governor.rate_headers import hold_seconds
+from governor.targets import host_of
 from tenants.connections import api_token
 from tenants.models import Connection
 from tenants.records import store
-from triggers import outbox_lanes
+from triggers import outage, outbox_lanes
 from triggers.crm import WRITERS
 from triggers.crm.writer import Call, Said
 from triggers.models.outbox import OutboxStatus
@@ -49,10 +53,11 @@ _BASE = {"hubspot": "HUBSPOT_API_URL"}
 class _Wait(Exception):
     """Nothing more can be sent to this CRM for a while."""
 
-    def __init__(self, problem: str, *, seconds: float | None = None) -> None:
+    def __init__(self, problem: str, *, seconds: float | None = None, is_tried: bool = True) -> None:
         super().__init__(problem)
         self.problem = problem
         self.seconds = seconds
+        self.is_tried = is_tried  # a request was made
 
 
 @dataclass
@@ -87,7 +92,9 @@ def _serve(lease: OutboxLease) -> None:
         except _Wait as reason:
             seconds = reason.seconds if reason.seconds is not None else _backoff(lease.attempts)
             logger.warning("Writes of connection %s wait %.0f s: %s", of.pk, seconds, reason.problem)
-            outbox_lanes.release(cursor, lease, problem=reason.problem, wait=seconds)
+            outbox_lanes.release(
+                cursor, lease, problem=reason.problem, wait=seconds, is_tried=reason.is_tried
+            )
         except Exception:
             # A fault of ours with one connection must not keep the others from being served.
             logger.exception("Writes of connection %s cannot be sent", of.pk)
@@ -104,6 +111,9 @@ class _Sender:
         self._lease = lease
         self._of = of
         self._token = api_token(of)
+        self._url = str(getattr(settings, _BASE[of.crm]))
+        self._host = host_of(httpx2.URL(self._url))
+        self._watch = HostWatch(of.tenant_id)
         self._writer: Writer = WRITERS[of.crm]
         field_map = of.tenant.settings.get("field_map")
         self._names = (
@@ -156,6 +166,10 @@ class _Sender:
     def _post(self, call: Call) -> tuple[int, bytes]:
         """One request, its answer. Raises ``_Wait`` when it says nothing of the writes."""
         at = timezone.now()
+        passed = self._watch.admit(self._host, seconds_left=0)
+        if isinstance(passed, Stopped):
+            seconds = hosts.known(self._of.tenant_id, self._host).waits
+            raise _Wait(passed.detail, seconds=seconds, is_tried=False)
         if call.is_repeatable:
             outbox_lanes.renew(self._cursor, self._lease)
         else:
@@ -163,17 +177,22 @@ class _Sender:
         try:
             answer = egress.send(
                 "POST",
-                getattr(settings, _BASE[self._of.crm]) + call.path,
+                self._url + call.path,
                 headers={"authorization": f"Bearer {self._token}"},
                 json=self._writer.body(call, remote=self._remote, names=self._names, at=at),
                 timeout=REQUEST_SECONDS,
             )
         except egress.EgressRefused as refused:
+            if passed.is_probe:
+                self._watch.gave_up(self._host)
             self._put_back(call, str(refused), is_done=False)
             raise _Wait(str(refused)) from None
         except egress.CalloutFailed as failed:
+            self._saw(Tried(self._host, code=failed.code, is_sent=failed.is_sent), passed)
             self._put_back(call, failed.detail, is_done=failed.is_sent)
             raise _Wait(failed.detail) from None
+        hold = hold_seconds(answer.status, answer.headers, at=timezone.now())
+        self._saw(Tried(self._host, status=answer.status, hold=hold), passed)
         if (
             answer.status in _TO_US
             or answer.status == 429
@@ -183,8 +202,16 @@ class _Sender:
             problem = f"{self._of.get_crm_display()} answered {answer.status}."
             is_done = answer.status >= 500 and answer.status not in NOT_DONE
             self._put_back(call, problem, is_done=is_done)
-            raise _Wait(problem, seconds=_retry_after(answer.headers))
+            raise _Wait(problem, seconds=hold)
         return answer.status, answer.body
+
+    def _saw(self, tried: Tried, passed: Passed) -> None:
+        """Share what the request told of the CRM's host; lanes parked for it go on once it is back."""
+        self._watch.saw(tried, is_probe=passed.is_probe)
+        if self._watch.has_recovered:
+            self._watch.has_recovered = False
+            with transaction.atomic():
+                outage.resume(self._cursor, tenant_id=self._of.tenant_id)
 
     def _put_back(self, call: Call, problem: str, *, is_done: bool) -> None:
         """Leave the writes waiting; but one not to be repeated ends here if the CRM may have done it."""
@@ -227,8 +254,3 @@ def _rows(writes: Iterable[Write]) -> list[int]:
 def _backoff(attempts: int) -> float:
     wait = min(LONGEST_WAIT, FIRST_WAIT * 2.0 ** min(attempts, 10))
     return wait * random.uniform(0.75, 1.25)  # noqa: S311 — spreads load, guards nothing
-
-
-def _retry_after(headers: dict[str, str]) -> float | None:
-    written = headers.get("retry-after", "")
-    return min(LONGEST_WAIT, float(written)) if written.isascii() and written.isdigit() else None

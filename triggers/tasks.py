@@ -12,7 +12,7 @@ from django.db import connection
 from django.utils import timezone
 
 from circuitos.env import env
-from governor import broker
+from governor import broker, hosts
 from governor.jail.supervisor import Zygote
 from logs import partitions
 from tenants.errors import CodedError
@@ -77,9 +77,10 @@ def ensure_partitions(**_: Any) -> None:
 
 @shared_task(name="triggers.tasks.sweep_deliveries")
 def sweep_deliveries(**_: Any) -> None:
-    """Delete dedup keys past their window and refused deliveries past their day."""
+    """Delete dedup keys past their window, refused deliveries past their day, hosts without news."""
     with connection.cursor() as cursor:
         delivery_retention.sweep(cursor, at=timezone.now())
+        hosts.purge(cursor)
 
 
 def _ring_waiting() -> None:

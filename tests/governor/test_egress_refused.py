@@ -196,7 +196,7 @@ class TestTenantsList:
         "patterns",
         [
             ["example.com"], ["*.api.example.com"], ["api.example.com:80"], ["evil-api.example.com"],
-            ["*"], ["*.*"], ["*.com.*"], ["api.*"], ["*example.com"], ["https://api.example.com"],
+            ["*"], ["*.*"], ["*.com"], ["*.com.*"], ["api.*"], ["*example.com"], ["https://api.example.com"],
             ["api.example.com/x"], [""], [None], [7], [["api.example.com"]], [".*"], ["*."], [".example.com"],
             "api.example.com", {"api.example.com": True}, 7, True, ["api.example.com:"],
             ["api.example.com:x"],
