@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db import DataError, connection
 
 from circuitos.env import env
-from governor import ai, callouts, egress, enrichment
+from governor import ai, callouts, egress, enrichment, targets
 from governor.host_watch import HostWatch, Stopped
 from governor.job import DRY, RECORDED
 from governor.journal import Journal
@@ -200,10 +200,12 @@ class Door:
     def _http(self, request: Req, asked: dict[str, Any]) -> Answer | None:
         args = request.args
         method = _checked_http(args)
-        egress.check_url(method, args["url"], allowed=settings.EGRESS_ALLOW)
+        target = egress.check_url(method, args["url"], allowed=settings.EGRESS_ALLOW)
         intent = self._journal.name("http", args)
         if (known := self._known(request, asked, intent)) is not None:
             return known
+        listed = (self._job.tenant.get("settings") or {}).get("egress_hosts")
+        targets.check_listed(target, listed)
         if self._job.mode == DRY and method not in egress.SAFE_METHODS:
             self._count_call(self.last_line)
             answer = {"status": 200, "headers": {}, "body": b"{}"}
@@ -215,7 +217,7 @@ class Door:
             secrets=callouts.secrets_for(args, tenant_id=self._job.tenant_id),
             key=intent.key,
             seconds=float(args.get("timeout") or CALLOUT_SECONDS),
-            listed=(self._job.tenant.get("settings") or {}).get("egress_hosts"),
+            listed=listed,
         )
         if self._meter.left("api_calls") < 1:
             self._count_call(self.last_line)

@@ -35,6 +35,11 @@ class Tried:
         return self.status >= 500 or self.code in _FAILURES
 
     @property
+    def is_answered(self) -> bool:
+        """Whether the host was there and did its work."""
+        return self.code == "governor.answer-too-large" or 0 < self.status < 500
+
+    @property
     def problem(self) -> str:
         return f"It answered {self.status}." if self.status else self.code
 
@@ -97,8 +102,10 @@ class HostWatch:
         if tried.is_failure:
             found = hosts.failed(self._tenant_id, tried.host, problem=tried.problem, is_probe=is_probe)
             is_open = not found.is_closed
-        elif hosts.succeeded(self._tenant_id, tried.host):
-            self.has_recovered = True
+        elif tried.is_answered:
+            self.has_recovered |= hosts.succeeded(self._tenant_id, tried.host)
+        elif is_probe:
+            self.gave_up(tried.host)
         if tried.is_failure or tried.status == 429:
             is_held = is_open or bool(tried.hold)
             self._troubles.append(_Trouble(tried.host, tried.code or _RAISED, tried.status, is_held))

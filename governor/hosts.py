@@ -57,6 +57,10 @@ FROM (SELECT id, state FROM public.governor_hoststate
       WHERE tenant_id = %s AND host = %s AND (failures > 0 OR state <> 'closed') FOR UPDATE) before
 WHERE known.id = before.id RETURNING before.state <> 'closed'
 """
+_RESET = """
+UPDATE public.governor_hoststate SET state = 'closed', failures = 0, openings = 0, opened_at = NULL,
+    probe_at = NULL, hold_until = NULL WHERE tenant_id = %s AND host = %s
+"""
 _CLAIM = f"""
 UPDATE public.governor_hoststate known
 SET state = 'half-open', probe_at = clock_timestamp() + %s * interval '1 second'
@@ -154,6 +158,13 @@ def close(tenant_id: int, host: str) -> bool:
         row = cursor.fetchone()
     _cache.pop((tenant_id, host), None)
     return bool(row and row[0])
+
+
+def reset(tenant_id: int, host: str) -> None:
+    """Forget the host's troubles and what it asked for: an operator knows better."""
+    with connection.cursor() as cursor:
+        cursor.execute(_RESET, [tenant_id, host])
+    _cache.pop((tenant_id, host), None)
 
 
 def claim_probe(tenant_id: int, host: str) -> bool:

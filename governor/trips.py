@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 MOST_HOPS = 5
 MOST_RETRIES = 3
+TELLING_SECONDS = 1.0
 _KEYED = "idempotency-key"
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 # The server, or what stands before it, was not able to; a safe request may be put to it again.
@@ -65,6 +66,7 @@ class Trip:
         self.requests += 1
         self._is_hop = False
         began = time.monotonic()
+        given = min(seconds, self._seconds)
         try:
             answer = egress.send(
                 self._method,
@@ -73,14 +75,16 @@ class Trip:
                 params=self._params,
                 json=self._json,
                 body=self._body,
-                timeout=min(seconds, self._seconds),
+                timeout=given,
             )
             return self._read(answer)
         except egress.EgressRefused as refused:
             said = callouts.error(refused.code, str(refused), kind="judgment")
             return callouts.Reply(said, note=self._noted("refused"))
         except egress.CalloutFailed as failed:
-            tried = Tried(self.host, code=failed.code, is_sent=failed.is_sent)
+            # That nothing came in a blink says nothing of the host.
+            is_telling = failed.code != "governor.timeout" or given >= TELLING_SECONDS
+            tried = Tried(self.host, code=failed.code, is_sent=failed.is_sent) if is_telling else None
             return callouts.Reply(
                 callouts.error(failed.code, failed.detail, host=self.host),
                 note=self._noted(failed.code),

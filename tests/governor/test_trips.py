@@ -15,6 +15,7 @@ from governor.models import HostState
 from tenants.models import Secret
 from tenants.scope import every_tenant
 from tenants.secrets import seal
+from tests.governor.conftest import NOW
 
 SECRET = "acme-key-1"
 
@@ -379,6 +380,26 @@ class TestCircuit:
         with every_tenant():
             states = dict(HostState.objects.values_list("tenant__slug", "state"))
         assert states == {"acme": "open", "globex": "closed"}
+
+    def test_a_request_that_cannot_be_sent_neither_closes_nor_opens_it(self, ask, httpserver, acme):
+        httpserver.expect_request("/x").respond_with_data("", status=500)
+        ask(several=[["GET", {}]] * 5)
+        with every_tenant():
+            HostState.objects.update(probe_at=NOW)
+        hosts.forget()
+
+        result = ask(headers={"x": "a\x00b"})
+
+        assert told(result) == [["CalloutError", "governor.bad-request"]]
+        with every_tenant():
+            assert HostState.objects.get(tenant=acme).state == "open"
+
+    def test_no_answer_in_a_blink_is_no_failure(self, ask, acme):
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            url = f"http://127.0.0.1:{silent.getsockname()[1]}/"
+            result = ask(several=[["GET", {"url": url, "timeout": 0.05}]] * 6)
+
+        assert told(result) == [["CalloutError", "governor.timeout"]] * 6
 
     def test_a_wrong_name_is_no_outage(self, ask):
         result = ask(several=[["GET", {"url": "http://no-such-host.invalid/"}]] * 6)
