@@ -268,7 +268,7 @@ class _Run:
             # Too short for the watcher: the kernel's peak, which counts code pages too.
             grown = max(0, ended.exit.peak_bytes - runner.warm_bytes) / 1_048_576
             self.meter.used["memory_mb"] = min(grown, self.meter.max["memory_mb"])
-        error = judge(ended, self.meter)
+        error = self._door.watch.excuse(judge(ended, self.meter))
         self._door.abandon()
         self.recorder.close(span, is_ok=error is None, note=error.code if error else "")
         if error is not None and error.code != "script.raised":
@@ -290,4 +290,5 @@ class _Run:
             ai_tokens_in=self._door.questions.tokens_in,
             ai_tokens_out=self._door.questions.tokens_out,
             ai_cost_micros=self._door.questions.cost_micros,
+            has_recovered=self._door.watch.has_recovered,
         )

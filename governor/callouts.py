@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import threading
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -22,12 +23,12 @@ from tenants.secrets import unseal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from uuid import UUID
+
+    from governor.host_watch import Tried
 
 THREADS = 16
 _SECRET = re.compile(r"\{\{\s*secret:([A-Za-z0-9_.-]{1,80})\s*\}\}")
 _SECRET_BYTES = re.compile(_SECRET.pattern.encode())
-_KEYED = "idempotency-key"
 
 
 @dataclass(slots=True)
@@ -40,6 +41,7 @@ class Reply:
     is_worth_retry: bool = False  # a model's: nothing was answered, or something that does not fit
     note: str = ""
     is_in_doubt: bool = False  # it was sent, and no answer was seen
+    tried: Tried | None = None  # what it tells of the host
     learned: dict[str, dict[str, Any] | None] = field(default_factory=dict)  # for the enrichment cache
 
 
@@ -48,12 +50,20 @@ class Mailbox:
 
     def __init__(self, fd: int) -> None:
         self.fd = fd
-        self.is_closed = False
+        self._end = threading.Event()
         self._replies: deque[tuple[Any, Reply]] = deque()
 
     def close(self) -> None:
         """The run is over: of what still waits for a thread, nothing is sent."""
-        self.is_closed = True
+        self._end.set()
+
+    @property
+    def is_closed(self) -> bool:
+        return self._end.is_set()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait in a thread for so long, or until the run is over: then True."""
+        return self._end.wait(seconds)
 
     def put(self, ticket: Any, reply: Reply) -> None:
         self._replies.append((ticket, reply))
@@ -100,37 +110,6 @@ def start(work: Callable[[], Reply], *, ticket: Any, mailbox: Mailbox) -> None:
 def error(code: str, detail: str, *, kind: str = "callout", **data: Any) -> dict[str, Any]:
     """A refusal as the script gets it."""
     return {"err": {"code": code, "detail": detail, "kind": kind, "data": data}}
-
-
-def http(args: Mapping[str, Any], *, secrets: Mapping[str, str], key: UUID, seconds: float) -> Reply:
-    """Make one HTTP request. ``key`` goes with writes, so that the other side can tell a repetition."""
-    method = str(args["method"])
-    headers = {str(name): _filled(value, secrets) for name, value in (args.get("headers") or {}).items()}
-    if method not in egress.SAFE_METHODS and not any(name.lower() == _KEYED for name in headers):
-        headers["Idempotency-Key"] = str(key)
-    try:
-        answer = egress.send(
-            method,
-            _filled(args["url"], secrets),
-            headers=headers,
-            params=_filled(args.get("params"), secrets),
-            json=_filled(args.get("json"), secrets),
-            body=_filled(args.get("body"), secrets),
-            timeout=seconds,
-        )
-    except egress.EgressRefused as refused:
-        return Reply(error(refused.code, str(refused), kind="judgment"), note="refused")
-    except egress.CalloutFailed as failed:
-        return Reply(error(failed.code, failed.detail), note=failed.code, is_in_doubt=failed.is_sent)
-    body, shown = answer.body, answer.headers
-    for name, value in secrets.items():
-        if not value:
-            continue
-        # An answer that repeats what it was sent must not carry the secret into the jail.
-        body = body.replace(value.encode(), f"{{{{secret:{name}}}}}".encode())
-        shown = {header: text.replace(value, f"{{{{secret:{name}}}}}") for header, text in shown.items()}
-    ok = {"status": answer.status, "headers": shown, "body": body}
-    return Reply({"ok": ok}, note=f"{answer.status}, {len(answer.body):,} bytes")
 
 
 def look_up(
@@ -191,7 +170,7 @@ def _texts(value: Any) -> str:
     return "\n".join(_texts(item) for item in value) if isinstance(value, list) else ""
 
 
-def _filled(value: Any, secrets: Mapping[str, str]) -> Any:
+def filled(value: Any, secrets: Mapping[str, str]) -> Any:
     """The value with each ``{{secret:NAME}}`` in it replaced."""
     if not secrets or value is None:
         return value
@@ -200,5 +179,5 @@ def _filled(value: Any, secrets: Mapping[str, str]) -> Any:
     if isinstance(value, bytes):
         return _SECRET_BYTES.sub(lambda found: secrets[found[1].decode()].encode(), value)
     if isinstance(value, dict):
-        return {name: _filled(item, secrets) for name, item in value.items()}
-    return [_filled(item, secrets) for item in value] if isinstance(value, list) else value
+        return {name: filled(item, secrets) for name, item in value.items()}
+    return [filled(item, secrets) for item in value] if isinstance(value, list) else value

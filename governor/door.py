@@ -6,14 +6,17 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from django.conf import settings
 from django.db import DataError, connection
 
 from circuitos.env import env
-from governor import ai, callouts, egress, enrichment, questions
+from governor import ai, callouts, egress, enrichment, questions, targets
+from governor.host_watch import HostWatch, Stopped
 from governor.job import DRY, RECORDED
 from governor.journal import Journal
 from governor.ops import BadRequest, LimitReached, Records
 from governor.questions import Questions
+from governor.trips import MOST_RETRIES, Trip
 from tenants.errors import CodedError
 
 if TYPE_CHECKING:
@@ -48,6 +51,9 @@ class _Ticket:
     source: str = ""  # of an enrichment, whose facts are kept
     asking: Asking | None = None  # of a question to the model
     record: str = ""
+    trip: Trip | None = None  # of an HTTP callout
+    wait: float = 0.0  # seconds until it may be sent
+    is_probe: bool = False  # it shows whether the host is back
 
 
 class Door:
@@ -66,6 +72,7 @@ class Door:
         self.questions = Questions(meter)
         self.parent: int | None = None
         self.last_line = ""
+        self.watch = HostWatch(job.tenant_id)
         self._job = job
         self._meter = meter
         self._ids = {str(record["id"]) for record in job.records}
@@ -115,6 +122,8 @@ class Door:
             return [self._refuse(request.id, asked)]
         except CodedError as error:
             kind = "callout" if request.op in self._callouts else "record"
+            if isinstance(error, egress.EgressRefused):
+                kind = "judgment"
             return [
                 self._told(
                     request.id, asked, callouts.error(error.code, str(error), kind=kind, **error.extra)
@@ -141,6 +150,8 @@ class Door:
 
     def _work(self, ticket: _Ticket) -> Reply:
         # In a thread, which it may have waited for: what is left of the time counts from now.
+        if ticket.wait:
+            self._mailbox.wait(ticket.wait)
         left = self._seconds_left() - (ai.MARGIN_SECONDS if ticket.asking else 0)
         if left < LEAST_SECONDS:
             code = "governor.ai-timeout" if ticket.asking else "governor.timeout"
@@ -156,8 +167,42 @@ class Door:
         ]
         if not taken:
             return []
-        self._journal.answer([(ticket.intent, reply.body) for ticket, reply in taken])
-        return [self._settle(ticket, reply) for ticket, reply in taken]
+        ended = [(ticket, reply) for ticket, reply in taken if not self._goes_on(ticket, reply)]
+        if ended:
+            self._journal.answer([(ticket.intent, reply.body) for ticket, reply in ended])
+        return [self._settle(ticket, reply) for ticket, reply in ended]
+
+    def _goes_on(self, ticket: _Ticket, reply: Reply) -> bool:
+        """Note what the request told of its host. True: another one follows before the script is answered."""
+        trip = ticket.trip
+        if trip is None:
+            return False
+        self.note(ticket.record)
+        if reply.tried is not None:
+            self.watch.saw(reply.tried, is_probe=ticket.is_probe)
+        elif ticket.is_probe:
+            self.watch.gave_up(trip.host)
+        if trip.requests > 1:
+            ticket.asked["effect"]["attempts"] = trip.requests
+        is_hop = trip.is_hop
+        wait = trip.goes_on(reply.tried, seconds_left=self._seconds_left())
+        if wait is None or (not is_hop and self._meter.left("api_calls") < 1):
+            return False
+        if is_hop and not self._meter.count("api_calls", at=ticket.at):
+            assert self._meter.breach is not None
+            reply.body = {"err": self._meter.breach.for_wire()}
+            return False
+        passed = self.watch.admit(trip.host, seconds_left=self._seconds_left())
+        if isinstance(passed, Stopped):
+            if is_hop:
+                reply.body = callouts.error(passed.code, passed.detail, **passed.data)
+            return False
+        if not is_hop:
+            self._meter.count("api_calls", at=ticket.at)
+            trip.retried()
+        ticket.wait, ticket.is_probe = max(wait, passed.wait), passed.is_probe
+        self._waiting.append(ticket)
+        return True
 
     def abandon(self) -> None:
         """The run is over: what was not sent never will be."""
@@ -190,20 +235,35 @@ class Door:
     def _http(self, request: Req, asked: dict[str, Any]) -> Answer | None:
         args = request.args
         method = _checked_http(args)
-        egress.check_url(method, args["url"])
+        target = egress.check_url(method, args["url"], allowed=settings.EGRESS_ALLOW)
         intent = self._journal.name("http", args)
         if (known := self._known(request, asked, intent)) is not None:
             return known
-        self._count_call(self.last_line)
+        listed = (self._job.tenant.get("settings") or {}).get("egress_hosts")
+        targets.check_listed(target, listed)
         if self._job.mode == DRY and method not in egress.SAFE_METHODS:
+            self._count_call(self.last_line)
             answer = {"status": 200, "headers": {}, "body": b"{}"}
             return self._told(
                 request.id, asked, {"ok": answer}, state="planned", note="not sent in a dry run"
             )
-        secrets = callouts.secrets_for(args, tenant_id=self._job.tenant_id)
-        work = partial(callouts.http, args, secrets=secrets, key=intent.key)
-        seconds = float(args.get("timeout") or CALLOUT_SECONDS)
-        self._waiting.append(self._ticket(request, asked, work, seconds=seconds, intent=intent))
+        trip = Trip(
+            args,
+            secrets=callouts.secrets_for(args, tenant_id=self._job.tenant_id),
+            key=intent.key,
+            seconds=float(args.get("timeout") or CALLOUT_SECONDS),
+            listed=listed,
+        )
+        if self._meter.left("api_calls") < 1:
+            self._count_call(self.last_line)
+        passed = self.watch.admit(trip.host, seconds_left=self._seconds_left())
+        if isinstance(passed, Stopped):
+            stopped = callouts.error(passed.code, passed.detail, **passed.data)
+            return self._told(request.id, asked, stopped, state="refused")
+        self._count_call(self.last_line)
+        ticket = self._ticket(request, asked, trip.attempt, seconds=egress.MOST_SECONDS, intent=intent)
+        ticket.trip, ticket.wait, ticket.is_probe = trip, passed.wait, passed.is_probe
+        self._waiting.append(ticket)
         return None
 
     def _ask_model(self, request: Req, asked: dict[str, Any]) -> Answer | None:
@@ -300,9 +360,15 @@ def _checked_http(args: dict[str, Any]) -> str:
         and isinstance(params, dict)
         and isinstance(args.get("body"), bytes | None)
         and isinstance(args.get("timeout"), int | float | None)
+        and isinstance(args.get("follow"), bool | None)
+        and isinstance(args.get("retries"), int | None)
+        and 0 <= (args.get("retries") or 0) <= MOST_RETRIES
     )
     if not fits or not isinstance(method, str):
-        raise BadRequest("A callout has method, url, headers (texts), params, json or body (bytes), timeout.")
+        raise BadRequest(
+            "A callout has method, url, headers (texts), params, json or body (bytes), timeout, follow,"
+            f" and 0 to {MOST_RETRIES} retries."
+        )
     return method.upper()
 
 

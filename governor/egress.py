@@ -17,30 +17,36 @@ import httpx2
 from django.conf import settings
 
 from governor.addresses import is_allowed
-from tenants.errors import CodedError
+from governor.targets import METHODS, SAFE_METHODS, EgressRefused, check_url, is_private_name
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    Resolve = Callable[[str, int], Iterable[str]]
+
+__all__ = [
+    "METHODS",
+    "SAFE_METHODS",
+    "Answer",
+    "CalloutFailed",
+    "CheckedBackend",
+    "EgressRefused",
+    "check_url",
+    "client_for_operators",
+    "new_client",
+    "send",
+]
 
 MOST_BODY = 5 * 1024 * 1024
 MOST_SECONDS = 30.0
 CONNECT_SECONDS = 5.0
 USER_AGENT = "CircuitOS/0.1"
-SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
-METHODS = SAFE_METHODS | {"POST", "PUT", "PATCH", "DELETE"}
 MOST_CONNECTIONS = 64
 
 
 # It would write whole addresses, and with them what stands in their queries, into our logs.
 logging.getLogger("httpx2").setLevel(logging.WARNING)
-
-
-class EgressRefused(CodedError):
-    """The request may not leave: its address, scheme or form is not allowed."""
-
-    code = "governor.egress-refused"
-    status = 403
 
 
 class CalloutFailed(OSError):
@@ -72,15 +78,17 @@ def send(
     body: bytes | None = None,
     timeout: float = 10.0,
     is_operators: bool = False,
+    client: httpx2.Client | None = None,
 ) -> Answer:
     """One request, one answer, whatever its status. May be called from any thread.
 
     ``is_operators`` says that the address comes from the operator's configuration, not from a script or a
-    tenant: it may then be a private one. Raises ``EgressRefused`` and ``CalloutFailed``.
+    tenant: it may then be a private one. ``client`` is one made by ``new_client``, instead of the process's
+    own. Raises ``EgressRefused`` and ``CalloutFailed``.
     """
-    target = check_url(method, url)
+    target = check_url(method, url, allowed=settings.EGRESS_ALLOW, is_operators=is_operators)
     seconds = max(0.001, min(timeout, MOST_SECONDS))
-    client = _client(is_operators=is_operators)
+    client = client or _client(is_operators=is_operators)
     try:
         request = client.build_request(
             method,
@@ -124,6 +132,17 @@ def send(
     )
 
 
+def new_client(*, allowed: Iterable[str] | None, resolve: Resolve | None = None) -> httpx2.Client:
+    """A client with connections of its own.
+
+    ``allowed`` names the private hosts it may reach, None: all, as the operator's own hosts may be private.
+    ``resolve`` gives the IP addresses of a name.
+    """
+    return httpx2.Client(
+        transport=_Transport(allowed, resolve=resolve), follow_redirects=False, trust_env=False
+    )
+
+
 def client_for_operators() -> httpx2.Client:
     """The client for libraries that bring their own requests to an address the operator configured."""
     return _client(is_operators=True)
@@ -139,26 +158,12 @@ def within(seconds: float) -> Iterator[None]:
         _now.deadline = None
 
 
-def check_url(method: str, url: str) -> httpx2.URL:
-    """The address, if it is one we may call. Raises ``EgressRefused``."""
-    if method not in METHODS:
-        raise EgressRefused(f"{method} is no method for a callout.")
-    try:
-        target = httpx2.URL(url)
-    except (httpx2.InvalidURL, ValueError, TypeError) as error:
-        raise EgressRefused(f"This is no address: {error}") from None
-    if target.scheme not in {"http", "https"} or not target.host:
-        raise EgressRefused("Callouts go to http:// and https:// addresses only.")
-    if target.userinfo:
-        raise EgressRefused("An address must not carry a user name or password; use a header with a secret.")
-    return target
-
-
 class CheckedBackend(httpcore2.SyncBackend):
     """Connects to the IP address it looked at, so that a name cannot resolve differently the second time."""
 
-    def __init__(self, allowed: Iterable[str] | None) -> None:
+    def __init__(self, allowed: Iterable[str] | None, *, resolve: Resolve | None = None) -> None:
         self._allowed = None if allowed is None else tuple(allowed)
+        self._resolve = resolve or _resolve
 
     def connect_tcp(
         self,
@@ -185,13 +190,17 @@ class CheckedBackend(httpcore2.SyncBackend):
 
     def _addresses(self, host: str, port: int) -> list[str]:
         try:
-            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            addresses = list(dict.fromkeys(self._resolve(host, port)))
         except (OSError, UnicodeError) as error:
-            raise httpcore2.ConnectError(f"{host} is not known: {error}") from None
-        addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
+            if self._allowed is not None and is_private_name(host):
+                raise EgressRefused(f"{host} is a private name; callouts go to public ones.") from None
+            if isinstance(error, UnicodeError) or error.errno == socket.EAI_NONAME:
+                detail = f"There is no host {host}."
+                raise CalloutFailed("governor.unknown-host", detail, is_sent=False) from None
+            raise httpcore2.ConnectError(f"{host} cannot be looked up: {error}") from None
         if self._allowed is not None:
             for address in addresses:
-                if not is_allowed(address, host, port=port, allowed=self._allowed):
+                if not is_allowed(address, host.rstrip("."), port=port, allowed=self._allowed):
                     raise EgressRefused(f"{host} is a private address; callouts go to public ones.")
         return addresses
 
@@ -224,14 +233,14 @@ class _TimedStream(httpcore2.NetworkStream):
 
 
 class _Transport(httpx2.HTTPTransport):
-    def __init__(self, allowed: Iterable[str] | None) -> None:
+    def __init__(self, allowed: Iterable[str] | None, *, resolve: Resolve | None = None) -> None:
         # Not by the parent's constructor, which knows no network backend.
         self._pool = httpcore2.ConnectionPool(
             ssl_context=httpx2.create_ssl_context(trust_env=False),
             max_connections=MOST_CONNECTIONS,
             max_keepalive_connections=MOST_CONNECTIONS // 2,
             keepalive_expiry=20,
-            network_backend=CheckedBackend(allowed),
+            network_backend=CheckedBackend(allowed, resolve=resolve),
         )
 
 
@@ -265,4 +274,8 @@ def _client(*, is_operators: bool) -> httpx2.Client:
 
 @cache
 def _new_client(_process: int, allowed: tuple[str, ...] | None) -> httpx2.Client:
-    return httpx2.Client(transport=_Transport(allowed), follow_redirects=False, trust_env=False)
+    return new_client(allowed=allowed)
+
+
+def _resolve(host: str, port: int) -> list[str]:
+    return [str(found[4][0]) for found in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]

@@ -81,6 +81,7 @@ class RunResult:
     wall_ms: float = 0
     cpu_ms: float = 0
     memory_mb: float = 0
+    has_recovered: bool = False  # a host that was down answered again
     with_errors: bool = False  # it succeeded, and logged at error level
     ai_tokens_in: int = 0
     ai_tokens_out: int = 0

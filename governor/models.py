@@ -1,4 +1,4 @@
-"""The journal, the enrichment cache, overrides of limits and quotas, and what tenants used."""
+"""The journal, what is known of hosts and triggers, overrides of limits and quotas, what tenants used."""
 
 from __future__ import annotations
 
@@ -53,6 +53,36 @@ class Enrichment(models.Model):
 
     def __str__(self) -> str:
         return f"{self.source} {self.key}"
+
+
+class HostState(models.Model):
+    """What a tenant's requests to a host came to lately: no row is a host without troubles."""
+
+    class State(models.TextChoices):
+        CLOSED = "closed", "Closed"  # requests pass
+        OPEN = "open", "Open"  # it failed too often: none passes until ``probe_at``
+        HALF_OPEN = "half-open", "Half open"  # one request is on its way to see whether it is back
+
+    tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="+", db_index=False)
+    host = models.CharField(max_length=300)  # host:port
+    state = models.CharField(max_length=10, choices=State, default=State.CLOSED)
+    failures = models.SmallIntegerField(default=0)  # in a row
+    openings = models.SmallIntegerField(default=0)  # in a row: each doubles the delay
+    opened_at = models.DateTimeField(null=True)
+    probe_at = models.DateTimeField(null=True)
+    hold_until = models.DateTimeField(null=True)  # it asked to be left alone
+    last_problem = models.CharField(max_length=200, default="")
+    last_at = models.DateTimeField()
+
+    objects = TenantManager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "host"], name="governor_host_once"),
+        ]
+
+    def __str__(self) -> str:
+        return self.host
 
 
 class TriggerProfile(models.Model):

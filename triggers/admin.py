@@ -18,7 +18,7 @@ from logs.vocabulary import duration, status_of
 from tenants.errors import CodedError
 from tenants.operators import HistoryAdmin, TenantFilter, admin_url, exact
 from tenants.scope import every_tenant
-from triggers import flow_admin, history, page, replay
+from triggers import flow_admin, history, hosts_admin, page, replay
 from triggers.choices import EventStatus, Mode
 from triggers.models import Event, Execution
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from django.db.models import QuerySet
     from django.urls import URLPattern
 
-__all__ = ["EventAdmin", "ExecutionAdmin", "flow_admin"]  # Django looks here for both modules
+__all__ = ["EventAdmin", "ExecutionAdmin", "flow_admin", "hosts_admin"]  # Django looks here for all modules
 EXECUTION = "triggers.execution"
 MOST_REPLAYS = 50  # of one action, so that a careless tick does not flood a tenant's quota
 

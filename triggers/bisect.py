@@ -6,6 +6,7 @@ import random
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from governor.host_watch import PROVIDER_DOWN
 from governor.quotas import OVER_QUOTA
 from triggers.choices import ExecutionStatus
 from triggers.work import Verdict
@@ -28,7 +29,9 @@ MISFIT = "triggers.schema-misfit"
 EXHAUSTED = "triggers.bisect-exhausted"
 GIVEN_UP = "triggers.bisect-given-up"
 # No record is at fault and waiting may help: such an execution is held, never dropped or split.
-HELD = frozenset({"governor.jail-broken", "governor.jail-unsafe", OVER_QUOTA})
+HELD = frozenset({"governor.jail-broken", "governor.jail-unsafe", PROVIDER_DOWN, OVER_QUOTA})
+# Of these the lane is parked, which ends when the reason does; the attempt was none.
+PARKING = frozenset({PROVIDER_DOWN, OVER_QUOTA})
 # No record is at fault and splitting cannot help.
 WHOLE = frozenset({"triggers.unknown-trigger", GIVEN_UP, EXHAUSTED})
 
@@ -70,7 +73,7 @@ def decide(work: Work, result: RunResult, *, family: Callable[[], Family]) -> En
             error=error,
             code=error.code,
             detail=error.detail,
-            retry_in=backoff(work.attempts),
+            retry_in=0.0 if error.code in PARKING else backoff(work.attempts),
         )
     if work.size <= 1 or error.code in WHOLE:
         return _failed(work, result)

@@ -231,6 +231,16 @@ def park(cursor: Any, lease: Lease, *, reason: str, until: datetime) -> bool:
     return bool(cursor.rowcount)
 
 
+def unpark(cursor: Any, *, tenant_id: int, reason: str) -> list[int]:
+    """Open the tenant's lanes that are parked for this reason; they have to be rung for."""
+    cursor.execute(
+        "UPDATE triggers_lane SET parked_reason = '', parked_until = NULL"
+        " WHERE tenant_id = %s AND parked_reason = %s RETURNING id",
+        [tenant_id, reason],
+    )
+    return [lane_id for (lane_id,) in cursor.fetchall()]
+
+
 def with_work(cursor: Any, *, limit: int = 50) -> list[int]:
     """Lanes that nobody serves although they have work, ripe or not."""
     cursor.execute(_WITH_WORK, {"passed_over": [], "limit": limit})

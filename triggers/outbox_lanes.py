@@ -225,10 +225,14 @@ def release(
     *,
     problem: str = "",
     wait: float | None = None,
+    is_tried: bool = True,
     waits_for_quota: bool = False,
 ) -> None:
-    """Give the lane back; with a ``problem`` it waits so many seconds, or until the quota has room."""
-    attempts = lease.attempts if waits_for_quota else lease.attempts + 1 if wait is not None else 0
+    """Give the lane back; with a ``problem`` it waits so many seconds, or until the quota has room.
+
+    Only what was tried counts as an attempt.
+    """
+    attempts = lease.attempts + is_tried if wait is not None else 0
     cursor.execute(_RELEASE, [attempts, problem, waits_for_quota, wait, lease.connection_id, lease.token])
 
 

@@ -12,19 +12,23 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import httpx2
 from django.conf import settings
 from django.db import connection, transaction
 from django.utils import timezone
 
-from governor import egress, usage
+from governor import egress, hosts, usage
 from governor.calendar import day_of
+from governor.host_watch import HostWatch, Passed, Stopped, Tried
 from governor.policy import load
 from governor.quotas import Quota
+from governor.rate_headers import hold_seconds
+from governor.targets import host_of
 from governor.tenant_governor import resets_at
 from tenants.connections import api_token
 from tenants.models import Connection
 from tenants.records import store
-from triggers import outbox_lanes
+from triggers import outage, outbox_lanes
 from triggers.crm import WRITERS
 from triggers.crm.writer import Call, Said
 from triggers.models.outbox import OutboxStatus
@@ -54,10 +58,18 @@ _BASE = {"hubspot": "HUBSPOT_API_URL"}
 class _Wait(Exception):
     """Nothing more can be sent to this CRM for a while."""
 
-    def __init__(self, problem: str, *, seconds: float | None = None, waits_for_quota: bool = False) -> None:
+    def __init__(
+        self,
+        problem: str,
+        *,
+        seconds: float | None = None,
+        is_tried: bool = True,
+        waits_for_quota: bool = False,
+    ) -> None:
         super().__init__(problem)
         self.problem = problem
         self.seconds = seconds
+        self.is_tried = is_tried  # a request was made
         self.waits_for_quota = waits_for_quota
 
 
@@ -98,6 +110,7 @@ def _serve(lease: OutboxLease) -> None:
                 lease,
                 problem=reason.problem,
                 wait=seconds,
+                is_tried=reason.is_tried,
                 waits_for_quota=reason.waits_for_quota,
             )
         except Exception:
@@ -116,6 +129,9 @@ class _Sender:
         self._lease = lease
         self._of = of
         self._token = api_token(of)
+        self._url = str(getattr(settings, _BASE[of.crm]))
+        self._host = host_of(httpx2.URL(self._url))
+        self._watch = HostWatch(of.tenant_id)
         self._writer: Writer = WRITERS[of.crm]
         field_map = of.tenant.settings.get("field_map")
         self._names = (
@@ -168,6 +184,10 @@ class _Sender:
     def _post(self, call: Call) -> tuple[int, bytes]:
         """One request, its answer. Raises ``_Wait`` when it says nothing of the writes."""
         at = timezone.now()
+        passed = self._watch.admit(self._host, seconds_left=0)
+        if isinstance(passed, Stopped):
+            seconds = hosts.known(self._of.tenant_id, self._host).waits
+            raise _Wait(passed.detail, seconds=seconds, is_tried=False)
         self._count(at)
         if call.is_repeatable:
             outbox_lanes.renew(self._cursor, self._lease)
@@ -176,17 +196,22 @@ class _Sender:
         try:
             answer = egress.send(
                 "POST",
-                getattr(settings, _BASE[self._of.crm]) + call.path,
+                self._url + call.path,
                 headers={"authorization": f"Bearer {self._token}"},
                 json=self._writer.body(call, remote=self._remote, names=self._names, at=at),
                 timeout=REQUEST_SECONDS,
             )
         except egress.EgressRefused as refused:
+            if passed.is_probe:
+                self._watch.gave_up(self._host)
             self._put_back(call, str(refused), is_done=False)
             raise _Wait(str(refused)) from None
         except egress.CalloutFailed as failed:
+            self._saw(Tried(self._host, code=failed.code, is_sent=failed.is_sent), passed)
             self._put_back(call, failed.detail, is_done=failed.is_sent)
             raise _Wait(failed.detail) from None
+        hold = hold_seconds(answer.status, answer.headers, at=timezone.now())
+        self._saw(Tried(self._host, status=answer.status, hold=hold), passed)
         if (
             answer.status in _TO_US
             or answer.status == 429
@@ -196,7 +221,7 @@ class _Sender:
             problem = f"{self._of.get_crm_display()} answered {answer.status}."
             is_done = answer.status >= 500 and answer.status not in NOT_DONE
             self._put_back(call, problem, is_done=is_done)
-            raise _Wait(problem, seconds=_retry_after(answer.headers))
+            raise _Wait(problem, seconds=hold)
         return answer.status, answer.body
 
     def _count(self, at: datetime) -> None:
@@ -212,7 +237,15 @@ class _Sender:
             )
         if refusal is not None:
             seconds = (resets_at(refusal.period, at, policy.timezone) - at).total_seconds()
-            raise _Wait(refusal.sentence, seconds=seconds, waits_for_quota=True)
+            raise _Wait(refusal.sentence, seconds=seconds, is_tried=False, waits_for_quota=True)
+
+    def _saw(self, tried: Tried, passed: Passed) -> None:
+        """Share what the request told of the CRM's host; lanes parked for it go on once it is back."""
+        self._watch.saw(tried, is_probe=passed.is_probe)
+        if self._watch.has_recovered:
+            self._watch.has_recovered = False
+            with transaction.atomic():
+                outage.resume(self._cursor, tenant_id=self._of.tenant_id)
 
     def _put_back(self, call: Call, problem: str, *, is_done: bool) -> None:
         """Leave the writes waiting; but one not to be repeated ends here if the CRM may have done it."""
@@ -255,8 +288,3 @@ def _rows(writes: Iterable[Write]) -> list[int]:
 def _backoff(attempts: int) -> float:
     wait = min(LONGEST_WAIT, FIRST_WAIT * 2.0 ** min(attempts, 10))
     return wait * random.uniform(0.75, 1.25)  # noqa: S311 — spreads load, guards nothing
-
-
-def _retry_after(headers: dict[str, str]) -> float | None:
-    written = headers.get("retry-after", "")
-    return min(LONGEST_WAIT, float(written)) if written.isascii() and written.isdigit() else None

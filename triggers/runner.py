@@ -18,7 +18,7 @@ from governor.limits import ON_LIMIT_BUDGET
 from governor.policy import Policies
 from governor.quotas import OVER_QUOTA
 from tenants.errors import CodedError
-from triggers import admission, bisect, claim, lanes, replay, rescue, settle, work
+from triggers import admission, bisect, claim, lanes, outage, replay, rescue, settle, work
 from triggers.choices import Mode
 from triggers.config import Configuration
 from triggers.rates import ErrorRates
@@ -243,8 +243,13 @@ class Supervisor:
             at = timezone.now()
             ending = bisect.decide(current, result, family=partial(settle.family, cursor, current))
             spent = admission.spent_by(current, ending, result)
-            is_last = is_over or not (queue or ending.parts)
+            is_outage = outage.is_outage(result)
+            is_last = is_over or is_outage or not (queue or ending.parts)
             settle.fence(cursor, lease, is_last=is_last, lease_seconds=self.lease_seconds)
+            if result.has_recovered:
+                outage.resume(cursor, tenant_id=lease.tenant_id)
+            if ending.retry_in is not None and ending.code in bisect.PARKING:
+                current.attempts = max(0, current.attempts - 1)
             parts = settle.settle(
                 cursor,
                 lease,
@@ -259,7 +264,9 @@ class Supervisor:
             _enqueue(waiting, parts)
             gate = admission.Gate(cursor, lease, self.policies.of(cursor, lease.tenant_id), at=at)
             gate.charge(current, spent)
-            if ending.code == OVER_QUOTA and ending.error is not None:
+            if is_outage:
+                outage.park(cursor, lease, result)
+            elif ending.code == OVER_QUOTA and ending.error is not None:
                 is_last = gate.is_used_up(current, ending.error.limit) or is_last
             if not is_last:
                 # A copy, so that a transaction that is rolled back leaves the one in the queue as it was.

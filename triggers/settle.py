@@ -36,7 +36,7 @@ UPDATE triggers_liveevent e SET pending = array_remove(e.pending, %s), error = s
 FROM unnest(%s::bigint[], %s::jsonb[]) AS said(event_id, outcomes) WHERE e.id = said.event_id
 """
 _WAITING = (
-    "UPDATE triggers_liveevent SET attempts = least(attempts + 1, 32000), next_attempt_at = %s"
+    "UPDATE triggers_liveevent SET attempts = least(attempts + %s, 32000), next_attempt_at = %s"
     " WHERE id = ANY(%s)"
 )
 _FAMILY = """
@@ -90,7 +90,9 @@ def settle(
     parts = _split(cursor, lease, done, ending, at=at)
     if done.replay_of_id is None:
         if waits_until:
-            cursor.execute(_WAITING, [waits_until, [member.event_id for member in done.members]])
+            # Tried, unless its host was down: then it only waits.
+            tried = int(bool(ending.retry_in))
+            cursor.execute(_WAITING, [tried, waits_until, [member.event_id for member in done.members]])
         elif not parts:
             _end_events(cursor, done, ending, at=at)
     return parts

@@ -14,7 +14,7 @@ from django.db import connection
 from django.utils import timezone
 
 from circuitos.env import env
-from governor import broker, notices, retention
+from governor import broker, hosts, notices, retention
 from governor.allowances import ALLOWANCES
 from governor.jail import standing
 from governor.jail.supervisor import Zygote
@@ -96,10 +96,11 @@ def ensure_partitions(**_: Any) -> None:
 
 @shared_task(name="triggers.tasks.sweep_deliveries")
 def sweep_deliveries(**_: Any) -> None:
-    """Delete dedup keys past their window and refused deliveries past their day."""
+    """Delete dedup keys past their window, refused deliveries past their day, hosts without news."""
     with connection.cursor() as cursor:
         delivery_retention.sweep(cursor, at=timezone.now())
         retention.sweep(cursor, at=timezone.now())
+        hosts.purge(cursor)
 
 
 @shared_task(name="triggers.tasks.reconcile_usage")

@@ -72,6 +72,11 @@ class Http:
     Raises ``CalloutError`` when there is no answer within ``timeout`` seconds, and ``JudgmentBlocked`` for an
     address scripts may not reach. ``{{secret:NAME}}`` in a header is filled in by the broker; the script
     never sees it.
+
+    A redirect is an answer; with ``follow=True`` up to 5 are followed, each at the cost of 1 API call and
+    never to an address scripts may not reach. A reading request that found nobody or a gateway's error is
+    made once again (``retries``, 0 to 3; each costs 1 API call); a writing one only when you ask for it,
+    and only when it certainly never left or the host said when to come back.
     """
 
     def request(
@@ -84,10 +89,12 @@ class Http:
         json: Any = None,
         body: bytes | str | None = None,
         timeout: float = 10.0,
+        follow: bool = False,
+        retries: int | None = None,
     ) -> Any:
         """Send a request; gives a ``Response``. ``json`` is sent as a JSON body, ``body`` as it is."""
         method, url = method.upper(), str(url)
-        args = {
+        args: dict[str, Any] = {
             "method": method,
             "url": url,
             "headers": {str(name): str(value) for name, value in (headers or {}).items()},
@@ -96,12 +103,21 @@ class Http:
             "body": body.encode() if isinstance(body, str) else body,
             "timeout": float(timeout),
         }
+        # Only when given: the journal knows a request by its arguments.
+        if follow:
+            args["follow"] = True
+        if retries is not None:
+            args["retries"] = int(retries)
         return call(
             "http",
             args,
             what=f"http.{method.lower()}",
             then=lambda answer: Response(
-                answer["status"], dict(answer["headers"]), answer["body"] or b"", method=method, url=url
+                answer["status"],
+                dict(answer["headers"]),
+                answer["body"] or b"",
+                method=method,
+                url=answer.get("url", url),
             ),
         )
 

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('governor', '0001_initial'),
+        ('governor', '0002_hosts'),
     ]
 
     operations = [

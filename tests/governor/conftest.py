@@ -45,6 +45,7 @@ def zygote() -> Iterator[Zygote]:
 def make_job(tenant: Tenant, handler: str, **more: Any) -> Job:
     """A job for ``module.Class.method``, over two contacts unless told otherwise."""
     records = more.pop("records", None)
+    more_settings = more.pop("tenant_settings", {})
     if records is None:
         records = [{"id": f"c{n}", "email": f"lead{n}@example.com"} for n in (1, 2)]
     execution = more.pop("execution", None) or new_code()
@@ -65,7 +66,7 @@ def make_job(tenant: Tenant, handler: str, **more: Any) -> Job:
             "name": tenant.name,
             "tier": tenant.tier_id,
             "timezone": "UTC",
-            "settings": {},
+            "settings": more_settings,
         },
         execution=execution,
         spec=Spec(*handler.split(".")),

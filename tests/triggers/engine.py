@@ -183,6 +183,15 @@ def lane(tenant: Tenant, kind: str = "live") -> Lane:
         return found
 
 
+def park(cursor: Any, lane_id: int, *, seconds: float, reason: str = "provider-down") -> None:
+    """As an outage leaves a lane."""
+    cursor.execute(
+        "UPDATE triggers_lane SET parked_reason = %s,"
+        " parked_until = clock_timestamp() + %s * interval '1 second' WHERE id = %s",
+        [reason, seconds, lane_id],
+    )
+
+
 def mirror(tenant: Tenant, record_id: str) -> dict[str, Any]:
     """What the mirror holds of a contact."""
     from tenants.records import store

@@ -73,6 +73,7 @@ PAGES = {
     "configs": "/admin/triggers/triggerconfig/",
     "outbox": "/admin/triggers/outboxwrite/",
     "refused": "/admin/triggers/refuseddelivery/",
+    "hosts": "/admin/governor/hoststate/",
 }
 
 

@@ -12,15 +12,17 @@ from django.db import connection, transaction
 from pytest_httpserver import HTTPServer
 from werkzeug import Response
 
-from governor.models import Charged
+from governor import hosts
+from governor.models import Charged, HostState
 from tenants.connections import set_credentials
 from tenants.ids import new_code
 from tenants.records.store import Change
 from tenants.scope import every_tenant
 from tests.providers import TOKEN, HubSpot
+from tests.triggers.engine import park
 from tests.triggers.test_admission import set_value
-from triggers import outbox, outbox_lanes, outbox_sender
-from triggers.models import OutboxLane, OutboxWrite
+from triggers import lanes, outbox, outbox_lanes, outbox_sender
+from triggers.models import Lane, OutboxLane, OutboxWrite
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,6 +38,7 @@ def hubspot(settings: Any) -> Iterator[HubSpot]:
         double = HubSpot(server)
         settings.HUBSPOT_API_URL = double.url
         settings.EGRESS_ALLOW = ["127.0.0.1"]
+        hosts.forget()
         yield double
 
 
@@ -81,6 +84,13 @@ def due() -> None:
     """Let the time of waiting pass."""
     with every_tenant():
         OutboxLane.objects.update(next_attempt_at=None)
+
+
+def probe() -> None:
+    """Let the time of the next probe come."""
+    with every_tenant():
+        HostState.objects.update(probe_at=AT)
+    due()
 
 
 class TestPut:
@@ -397,6 +407,55 @@ class TestWaiting:
 
         assert statuses() == ["sent", "pending"]
         assert lane().problem == "HubSpot answered: too fast"
+
+
+class TestOutage:
+    def test_waits_for_the_probe_and_burns_no_attempts(self, account, globex_hubspot, hubspot):
+        hubspot.instead = [Response(status=500)] * (hosts.THRESHOLD + 1)
+        put(account, update("7", lpr_score=1))
+        for _ in range(hosts.THRESHOLD):
+            due()
+            outbox_sender.drain()
+        assert lane().attempts == hosts.THRESHOLD
+
+        due()
+        outbox_sender.drain()  # the circuit is open: nothing is sent
+        assert len(hubspot.requests) == lane().attempts == hosts.THRESHOLD
+        assert "left alone" in lane().problem
+        assert lane().next_attempt_at <= datetime.now(UTC) + timedelta(seconds=hosts.FIRST_DELAY * 1.3)
+        assert [write.attempts for write in writes()] == [hosts.THRESHOLD]
+
+        probe()
+        outbox_sender.drain()  # its one probe fails
+        assert len(hubspot.requests) == hosts.THRESHOLD + 1
+        with every_tenant(), connection.cursor() as cursor:
+            parked = [
+                lanes.lane_of(cursor, tenant_id=of.tenant_id, obj="Contact", kind="live")
+                for of in (account, globex_hubspot)
+            ]
+            for lane_id in parked:
+                park(cursor, lane_id, seconds=60)
+
+        probe()
+        outbox_sender.drain()  # and this one succeeds
+
+        assert statuses() == ["sent"]
+        assert hubspot.records == {"7": {"lpr_score": "1"}}
+        with every_tenant():
+            assert not HostState.objects.exclude(state="closed").exists()
+            reasons = {one.pk: one.parked_reason for one in Lane.objects.all()}
+        assert [reasons[lane_id] for lane_id in parked] == ["", "provider-down"]
+
+    def test_of_one_account_holds_no_other_back(self, account, globex_hubspot, hubspot):
+        set_credentials(globex_hubspot, token=TOKEN)
+        hubspot.instead = [Response(status=429, headers={"Retry-After": "120"})]
+        put(account, update("7", lpr_score=1))
+        outbox_sender.drain()
+
+        put(globex_hubspot, update("8", lpr_score=2))
+        outbox_sender.drain()
+
+        assert statuses() == ["pending", "sent"]
 
 
 class TestFaults:

@@ -67,3 +67,17 @@ class CallTrigger(CircuitTrigger):
     @trigger("Contact", ["afterInsert"])
     async def alerts(self, context):
         CircuitMonitor.alert_on_error("odd", context)
+
+    @trigger("Contact", ["afterInsert"])
+    def asks_as_told(self, context):
+        """Make the requests that stand in the record's ``custom_fields``, one after the other."""
+        for method, more in context.new_record["custom_fields"]["requests"]:
+            try:
+                answer = http.request(method, **{"url": context.new_record["website"], **more})
+                CircuitLog.info("answer", [answer.status, answer.text, answer.url])
+            except CircuitError as error:
+                CircuitLog.info("error", [type(error).__name__, error.code])
+
+    @trigger("Contact", ["afterInsert"])
+    def insists(self, context):
+        http.get(context.new_record["website"]).raise_for_status()
