@@ -5,7 +5,6 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from django.http import HttpResponse
 from django.utils.timezone import now
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import exceptions, status
@@ -25,10 +24,12 @@ from triggers.quota_document import quota_document, request_document
 from triggers.quota_report import quota_report
 from triggers.registry import registry
 from triggers.serializers import ErrorSerializer
+from triggers.usage_file import csv_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from django.http import HttpResponse
     from rest_framework.request import Request
 
 _REFUSALS = dict.fromkeys((400, 401, 404, 429), ErrorSerializer)
@@ -183,16 +184,6 @@ class Usage(APIView):
             if form == "json":
                 return Response(usage_report.usage_report(tenant, days))
             return csv_file(tenant, days)
-
-
-def csv_file(tenant: Tenant, days: usage_report.Days) -> HttpResponse:
-    """The usage as a download."""
-    disposition = f'attachment; filename="{usage_report.file_name(tenant, days)}"'
-    return HttpResponse(
-        usage_report.usage_csv(tenant, days),
-        content_type="text/csv; charset=utf-8",
-        headers={"Content-Disposition": disposition},
-    )
 
 
 @contextmanager

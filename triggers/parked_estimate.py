@@ -34,6 +34,16 @@ CROSS JOIN LATERAL (
 WHERE lane.tenant_id = %s AND lane.parked_reason = %s
 GROUP BY lane.object, waiting.operation ORDER BY min(waiting.received_at)
 """
+_FIRST = """
+SELECT waiting.object, waiting.operation, waiting.record_id, waiting.received_at
+FROM public.triggers_lane lane
+CROSS JOIN LATERAL (
+    SELECT id, object, operation, record_id, received_at FROM public.triggers_liveevent
+    WHERE lane_id = lane.id AND status = 'queued' ORDER BY id LIMIT %s
+) waiting
+WHERE lane.tenant_id = %s AND lane.parked_reason = %s
+ORDER BY waiting.id LIMIT %s
+"""
 # An execution counts once, so halves are left out; so are dry runs.
 _TYPICAL = """
 SELECT object, operation, count(DISTINCT trigger), avg(size), coalesce(avg(calls), 0),
@@ -107,6 +117,13 @@ def waiting(tenant_id: int) -> list[Waiting]:
         Waiting(name, operation, events, oldest_at, is_cut=place >= MOST_COUNTED)
         for name, operation, events, oldest_at, place in rows
     ]
+
+
+def first_in_line(tenant_id: int, *, most: int) -> list[tuple[str, str, str, datetime]]:
+    """Object, operation, record and arrival of the events that run first: one query."""
+    with connection.cursor() as cursor:
+        cursor.execute(_FIRST, [most, tenant_id, PARKED, most])
+        return list(cursor.fetchall())
 
 
 def typical(tenant_id: int, *, at: datetime) -> dict[tuple[str, str], Typical]:

@@ -17,6 +17,7 @@ from governor.forecast import PACE_OVER, Forecast, forecast
 from governor.models import Parking, UpgradeRequest
 from governor.quotas import Counters, Quota, Refusal, decide
 from governor.tenant_governor import resets_at
+from tenants.models import Tier
 from tenants.scope import tenant_scope
 from triggers import parked_estimate
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     from governor.policy import Policy
     from governor.resolve import Effective
-    from tenants.models import Tenant, Tier
+    from tenants.models import Tenant
     from triggers.parked_estimate import Estimate, Waiting
 
 CLOSE, FULL = 80, 100  # per cent
@@ -124,6 +125,7 @@ class QuotaReport:
 
     at: datetime
     timezone: str
+    tier: str  # its name
     refusal: Refusal | None
     day: PeriodReport
     month: PeriodReport
@@ -150,9 +152,12 @@ def quota_report(tenant: Tenant, *, at: datetime) -> QuotaReport:
         this_month = _month(cursor, tenant.pk, found, month, on=on, at=at)
         cursor.execute(_LANES, [tenant.pk])
         (running,) = cursor.fetchone()
+    # The tier's row and not the tenant's: that may be of some seconds ago.
+    tier = Tier.objects.select_related("upgrade_to").get(pk=found.tier)
     return QuotaReport(
         at=at,
         timezone=found.timezone,
+        tier=tier.name,
         refusal=_refusal(found, day, month),
         day=today,
         month=this_month,
@@ -160,7 +165,7 @@ def quota_report(tenant: Tenant, *, at: datetime) -> QuotaReport:
         limits=found.limits(),
         allowances=found.allowances,
         parked=_parked(tenant, found, day, month, at=at),
-        upgrade=_upgrade(tenant),
+        upgrade=_upgrade(tenant, tier),
     )
 
 
@@ -247,10 +252,10 @@ def _parked(tenant: Tenant, found: Policy, day: Counters, month: Counters, *, at
     )
 
 
-def _upgrade(tenant: Tenant) -> Upgrade | None:
+def _upgrade(tenant: Tenant, tier: Tier) -> Upgrade | None:
     with tenant_scope(tenant.pk):
         asked = (
             UpgradeRequest.objects.filter(status=RequestStatus.OPEN).select_related("tier").order_by().first()
         )
-    tier = asked.tier if asked else tenant.tier.upgrade_to
-    return Upgrade(tier, env().upgrade_url, asked) if tier else None
+    wanted = asked.tier if asked else tier.upgrade_to
+    return Upgrade(wanted, env().upgrade_url, asked) if wanted else None
