@@ -33,7 +33,7 @@ def forecast(
     A straight line: usage goes on as it went over the last hours. Right for steady traffic; a quiet night
     makes it too low in the morning, which the thresholds then tell.
     """
-    elapsed = min(over, max(at - starts_at, timedelta(minutes=1)))
+    elapsed = max(min(over, at - starts_at), timedelta(minutes=1))
     pace = max(0, lately) / elapsed.total_seconds()
     left_seconds = max(0.0, (ends_at - at).total_seconds())
     expected = used + round(pace * left_seconds)
