@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from django.http import HttpResponse
     from rest_framework.request import Request
 
+LONGEST_ACTOR = 150
 _REFUSALS = dict.fromkeys((400, 401, 404, 429), ErrorSerializer)
 _TENANT = OpenApiParameter("tenant", description="Operators name the tenant; a tenant's token need not.")
 _SCOPE = [OpenApiParameter(name) for name in ("tenant", "tier", "trigger")]
@@ -229,4 +230,5 @@ def _text(request: Request, name: str) -> str:
 def _actor(request: Request) -> str:
     key = request.auth
     assert isinstance(key, ApiKey)
-    return f"token {key.prefix}" + (f" of {key.user.get_username()}" if key.user else "")
+    said = f"token {key.prefix}" + (f" of {key.user.get_username()}" if key.user else "")
+    return said[:LONGEST_ACTOR]

@@ -59,7 +59,7 @@ def quota_figures(tenant: Tenant) -> list[Figure]:
             f"{day.executions:,} of {said}" if said != "unlimited" else f"{day.executions:,}",
             share=min(100, percent),
             tone=usage_words.tone(percent),
-            note=f"{standing}. Anew {resets}" if standing else f"Anew {resets}",
+            note=standing or f"Resets {resets}",
             page="portal-usage",
         )
     ]

@@ -60,7 +60,7 @@ def _period(report: QuotaReport, period: PeriodReport, title: str) -> dict[str, 
     ends = usage_words.moment(period.resets_at, report.timezone, at=report.at)
     return {
         "title": title,
-        "reset": f"Starts anew {ends}, in {usage_words.span(period.resets_at - report.at)}",
+        "reset": f"Resets {ends}, in {usage_words.span(period.resets_at - report.at)}",
         "meters": [
             _meter(meter, period.period, report)
             for meter in period.meters.values()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from governor.calendar import zone
@@ -10,11 +11,12 @@ from governor.notices import WORDS
 from triggers.quota_report import CLOSE, FULL
 
 if TYPE_CHECKING:
-    from datetime import datetime, timedelta
+    from datetime import datetime
 
     from triggers.parked_estimate import Estimate
     from triggers.quota_report import Meter, Parked
 
+MINUTE = timedelta(minutes=1)
 STANDINGS = {"good": "", "close": "▲ Close to the quota", "full": "✕ Used up"}
 _WHOSE = {Period.DAY: "the day's", Period.MONTH: "the month's"}
 
@@ -83,5 +85,6 @@ def drained(found: Estimate, *, a_day: str, timezone: str, at: datetime) -> str:
         count = f"{found.at_best:,} to {found.executions:,} executions"
     if found.done_at is None:
         return f"That is {count}, more than this quota lets run within a year."
-    done = moment(found.done_at, timezone, at=at)
+    # To the next whole minute, for nothing runs in no time.
+    done = moment(found.done_at.replace(second=0, microsecond=0) + MINUTE, timezone, at=at)
     return f"That is {count}. With {a_day} a day all have run by {done}, if nothing else comes."

@@ -7,55 +7,22 @@ import io
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from django.db import connection
 from django.test import Client
 
-from governor import overrides, usage
-from governor.calendar import day_of
+from governor import overrides
 from governor.choices import Charge
 from governor.models import Override, UpgradeRequest
-from governor.quotas import Hold, Quota, Refusal, Spent
-from tenants.ids import new_code
+from governor.quotas import Spent
 from tenants.models import AuditEvent, Tier
 from tenants.scope import every_tenant
 from tests.query_counts import counted
-from tests.rows import make_event, make_execution
-from triggers import parking
+from tests.rows import make_execution
+from tests.triggers.spending import park, spend
 from triggers.models import Lane
 
 pytestmark = pytest.mark.django_db
 LIMITS, QUOTA, USAGE = "/api/v1/limits/", "/api/v1/quota/", "/api/v1/usage/"
 TRIGGER = "ContactTrigger.score_new_leads"
-
-
-def spend(tenant, spent, *, trigger="T.score", at=None, kind=Charge.EXECUTION, on=None):
-    at = at or datetime.now(UTC)
-    with connection.cursor() as cursor:
-        usage.charge(
-            cursor,
-            tenant_id=tenant.pk,
-            on=on or day_of(at, tenant.timezone),
-            hold=Hold(),
-            spent=spent,
-            quota=Quota(),
-            kind=kind,
-            execution=new_code() if kind == Charge.EXECUTION else None,
-            trigger=trigger,
-            at=at,
-        )
-
-
-def park(tenant, *, events=3, until=None):
-    at = datetime.now(UTC)
-    until = until or at + timedelta(hours=2)
-    with every_tenant():
-        lane = Lane.objects.create(tenant=tenant, object="Contact", parked_reason="quota", parked_until=until)
-    for n in range(events):
-        make_event(tenant, lane=lane, received_at=at - timedelta(minutes=events - n))
-    with connection.cursor() as cursor:
-        refusal = Refusal("executions", "d", 100, 100)
-        parking.begin(cursor, tenant_id=tenant.pk, refusal=refusal, at=at, until=until)
-    return lane
 
 
 def override(tenant=None, *, name="executions_per_day", value=150, **scope):
