@@ -98,6 +98,17 @@ def _start(told: dict[str, Any]) -> Iterator[Row]:
     yield Row("make run, second start", f"{told['second_seconds']:.1f} s", "< 10 s", "< 5 s")
 
 
+def _governing(told: dict[str, Any]) -> Iterator[Row]:
+    for name, case in told["cases"].items():
+        trigger, size = name.split(", ")
+        records = "1 record" if size == "1" else f"{size} records"
+        governed, ungoverned = (f"{case[side]['p50_ms']:.1f} ms" for side in ("governed", "ungoverned"))
+        cost = f"+{case['cost_ms']:.1f} ms"
+        yield Row(f"governing, {trigger} trigger, {records}", governed, "< +5 ms", "", ungoverned, cost)
+    share, whole = f"{told['share_of_whole']:.1%}", f"{told['whole']['batch_ms']:.0f} ms"
+    yield Row("governing, of 200 leads scored, claim to settle", share, "< 2 %", "", whole)
+
+
 # Those with figures of their own for the table; the others print what they measured.
 READERS: dict[str, Callable[[dict[str, Any]], Iterator[Row]] | None] = {
     "ingest": _ingest,
@@ -106,10 +117,11 @@ READERS: dict[str, Callable[[dict[str, Any]], Iterator[Row]] | None] = {
     "system": _system,
     "memory": _memory,
     "start": _start,
+    "governing": _governing,
     "jail": None,
     "scoring": None,
 }
-IN_ROUNDS = {"ingest", "runner", "system"}
+IN_ROUNDS = {"ingest", "runner", "system", "governing"}
 
 
 def main() -> int:

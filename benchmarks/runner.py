@@ -83,7 +83,7 @@ def main() -> None:
 
 def _round(folder: Path, wanted: argparse.Namespace) -> dict[str, Any]:
     told = {
-        "baseline": _with_servers(
+        "baseline": with_servers(
             folder, lambda environ: _baseline(environ, wanted.baseline_records, wanted.children)
         )
     }
@@ -92,11 +92,11 @@ def _round(folder: Path, wanted: argparse.Namespace) -> dict[str, Any]:
         def ours(environ: Mapping[str, str], scripts: Path = folder / name) -> dict[str, Any]:
             return _ours(environ, scripts, wanted.records, wanted.children)
 
-        told[name] = _with_servers(folder, ours)
+        told[name] = with_servers(folder, ours)
     return told
 
 
-def _with_servers(folder: Path, measure: Callable[[Mapping[str, str]], dict[str, Any]]) -> dict[str, Any]:
+def with_servers(folder: Path, measure: Callable[[Mapping[str, str]], dict[str, Any]]) -> dict[str, Any]:
     with start_servers(settings=DURABLE) as servers:
         return measure(
             {
@@ -112,7 +112,7 @@ def _with_servers(folder: Path, measure: Callable[[Mapping[str, str]], dict[str,
 
 def _baseline(environ: Mapping[str, str], records: int, children: int) -> dict[str, Any]:
     environ = {**environ, "DJANGO_SETTINGS_MODULE": "benchmarks.task_per_record.settings"}
-    _python(environ, "benchmarks.runner_steps", "fill-baseline", str(records))
+    run_module(environ, "benchmarks.runner_steps", "fill-baseline", str(records))
     with _Worker("benchmarks.task_per_record.tasks", environ, children):
         return _wait(environ, "wait-baseline", records)
 
@@ -123,11 +123,11 @@ def _ours(environ: Mapping[str, str], scripts: Path, records: int, children: int
         "DJANGO_SETTINGS_MODULE": "circuitos.settings",
         "CIRCUITOS_SCRIPTS": str(scripts),
     }
-    _python(environ, "manage", "migrate_schemas", "--shared")
-    told = json.loads(_python(environ, "benchmarks.runner_steps", "measure-steps"))
-    _python(environ, "benchmarks.runner_steps", "fill", str(records), str(TENANTS))
+    run_module(environ, "manage", "migrate_schemas", "--shared")
+    told = json.loads(run_module(environ, "benchmarks.runner_steps", "measure-steps"))
+    run_module(environ, "benchmarks.runner_steps", "fill", str(records), str(TENANTS))
     with _Worker("circuitos.celery", environ, children):
-        _python(environ, "benchmarks.runner_steps", "ring")
+        run_module(environ, "benchmarks.runner_steps", "ring")
         return told | _wait(environ, "wait", records)
 
 
@@ -162,14 +162,14 @@ class _Worker:
 def _wait(environ: Mapping[str, str], step: str, records: int) -> dict[str, Any]:
     until = time.monotonic() + 300
     while time.monotonic() < until:
-        told: dict[str, Any] = json.loads(_python(environ, "benchmarks.runner_steps", step))
+        told: dict[str, Any] = json.loads(run_module(environ, "benchmarks.runner_steps", step))
         if told["done"] >= records:
             return {"seconds": told["seconds"], "per_second": told["done"] / told["seconds"]}
         time.sleep(1)
     raise SystemExit(f"Not done: {told}")
 
 
-def _python(environ: Mapping[str, str], module: str, *arguments: str) -> str:
+def run_module(environ: Mapping[str, str], module: str, *arguments: str) -> str:
     done = subprocess.run(
         [sys.executable, "-m", module, *arguments],
         env=environ,

@@ -44,6 +44,7 @@ def main() -> None:
         "fill-baseline": fill_baseline,
         "wait-baseline": wait_baseline,
         "measure-steps": measure_steps,
+        "measure-scoring": measure_scoring,
         "fill": fill,
         "ring": ring,
         "wait": wait,
@@ -110,16 +111,28 @@ def wait() -> dict[str, float]:
 
 
 def measure_steps() -> dict[str, float]:
-    """One supervisor in this process: what single executions cost."""
+    """What single executions of a small trigger cost."""
+    from triggers import registry
+
+    return _measure(registry.load(registry.env().scripts), (("one", 1, 200), ("batch", 200, 30)))
+
+
+def measure_scoring() -> dict[str, float]:
+    """What executions of the shipped scoring cost, claim to settle."""
+    from triggers import registry
+
+    return _measure(registry.load(registry.DEFAULT_SCRIPTS), (("one", 1, 100), ("batch", 200, 40)))
+
+
+def _measure(triggers: Any, sizes: tuple[tuple[str, int, int], ...]) -> dict[str, float]:
+    """One supervisor in this process."""
     from benchmarks.runner import median_ms
     from governor import broker
     from governor.jail.supervisor import Zygote
     from tenants.provision import create_tenant
-    from triggers import registry
     from triggers.runner import Supervisor
 
     tenant = create_tenant(slug="single", name="Single", tier="paid")
-    triggers = registry.load(registry.env().scripts)
     inside: list[float] = []
 
     def run(job: Any, **options: Any) -> Any:
@@ -132,7 +145,7 @@ def measure_steps() -> dict[str, float]:
     zygote = Zygote(triggers.paths)
     engine = Supervisor(registry=triggers, zygote=zygote, run=run)
     told = {}
-    for name, size, rounds in (("one", 1, 200), ("batch", 200, 30)):
+    for name, size, rounds in sizes:
         took: list[float] = []
         for number in range(rounds + 5):
             _put(tenant, size, origin="test")

@@ -12,6 +12,7 @@ from django.urls import reverse
 from unfold.dataclasses import SearchResult
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
+from circuitos import jail_page
 from tenants.operators import OperatorAdmin, admin_url
 from tenants.scope import every_tenant
 from triggers import history, home
@@ -98,7 +99,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
 def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """Fill the overview page."""
     with every_tenant():
-        return {**context, "title": "Overview", **home.overview_page()}
+        return {**context, "title": "Overview", "jail": jail_page.card(), **home.overview_page()}
 
 
 def search(request: HttpRequest, term: str) -> list[SearchResult]:

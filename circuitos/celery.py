@@ -9,6 +9,7 @@ import sys
 from celery import Celery, signals
 
 from circuitos.env import BadEnvironment, env, refuse_insecure
+from governor.jail.process import CALM
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "circuitos.settings")
 
@@ -28,6 +29,7 @@ def _share_memory(**_: object) -> None:
     # What stands now is the children's as well; a collector that never touches it leaves it shared.
     gc.collect()
     gc.freeze()
+    gc.set_threshold(*CALM)
 
 
 @signals.worker_init.connect

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import os
 from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -46,6 +47,7 @@ class Env:
     openai_api_key: str
     openai_base_url: str
     openai_model: str
+    ai_prices: Mapping[str, tuple[Decimal, Decimal]]  # dollars for a million tokens in, and out
     sentry_dsn: str
     email_url: str
     upgrade_url: str
@@ -80,6 +82,7 @@ def read(environ: Mapping[str, str]) -> Env:
         openai_api_key=environ.get("OPENAI_API_KEY", ""),
         openai_base_url=_url(environ, "OPENAI_BASE_URL", schemes=("http", "https")),
         openai_model=environ.get("OPENAI_MODEL", "gpt-4o-mini"),
+        ai_prices=_prices(environ, "AI_PRICES"),
         sentry_dsn=environ.get("SENTRY_DSN", ""),
         email_url=_url(environ, "EMAIL_URL", schemes=("smtp", "smtps", "smtp+tls", "console")),
         upgrade_url=_url(environ, "UPGRADE_URL", schemes=("http", "https", "mailto")),
@@ -229,6 +232,25 @@ def _choice(environ: Mapping[str, str], name: str, choices: tuple[str, ...]) -> 
 
 def _list(environ: Mapping[str, str], name: str, default: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in environ.get(name, default).split(",") if part.strip())
+
+
+def _prices(environ: Mapping[str, str], name: str) -> dict[str, tuple[Decimal, Decimal]]:
+    prices = {}
+    for entry in _list(environ, name, ""):
+        model, _, both = entry.partition("=")
+        into, _, out = both.partition("/")
+        try:
+            price = Decimal(into), Decimal(out)
+            fits = all(amount.is_finite() and 0 <= amount <= 100_000 for amount in price)
+        except InvalidOperation:
+            fits = False
+        if not model.strip() or not fits:
+            raise BadEnvironment(
+                f"{name} holds {entry!r}; write model=in/out in dollars for a million tokens, as in"
+                " gpt-4o-mini=0.15/0.60, several parted by commas."
+            )
+        prices[model.strip()] = price
+    return prices
 
 
 def _url(environ: Mapping[str, str], name: str, *, schemes: tuple[str, ...]) -> str:

@@ -14,7 +14,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, gen
 
 from tenants.scope import every_tenant
 from tenants.slots import Busy, database_slot
-from triggers import figures, heartbeat
+from triggers import figures, heartbeat, jail_sign
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
@@ -36,7 +36,10 @@ def readyz(request: HttpRequest) -> HttpResponse:
     is_ready = parts["postgres"] != "degraded"
     is_well = all(state == "ok" for state in parts.values())
     is_refused = not is_ready or ("strict" in request.GET and not is_well)
-    body = {"status": "ok" if is_well else "degraded" if is_ready else "unavailable", "parts": parts}
+    status = "ok" if is_well else "degraded" if is_ready else "unavailable"
+    findings = jail_sign.read() if parts["redis"] == "ok" else None
+    jail = findings.summary() if findings else dict(jail_sign.UNKNOWN)
+    body = {"status": status, "parts": parts, "jail": jail}
     return JsonResponse(body, status=503 if is_refused else 200)
 
 

@@ -12,6 +12,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 from circuitos import (
     errors,
     health,
+    jail_page,
     schema,  # noqa: F401 — registers how one proves who one is
 )
 
@@ -28,6 +29,7 @@ admin.autodiscover()
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", RedirectView.as_view(pattern_name="admin:index"), name="home"),
     path("admin", RedirectView.as_view(pattern_name="admin:index")),
+    path("admin/jail/", admin.site.admin_view(jail_page.page), name="jail"),
     path("admin/", admin.site.urls),
     path("healthz", health.healthz, name="healthz"),
     path("healthz/", health.healthz),

@@ -14,7 +14,7 @@ from governor.job import DRY, LIVE, RECORDED, Job, RunError, RunResult
 from governor.logbook import LEVELS, MESSAGE_CHARACTERS, Logbook
 from governor.meter import Meter
 from governor.recorder import Recorder
-from governor.verdict import LEASE_LOST, Ending, judge, outcomes_of
+from governor.verdict import LEASE_LOST, THREADS, Ending, judge, outcomes_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,6 +31,8 @@ HEARTBEAT_SECONDS = 5.0
 FRESH_SECONDS = 1.0
 # For the script to log and unwind after a limit was exceeded, before it is killed.
 GRACE_SECONDS = 1.0
+# Memory holds a script to fewer, unless it makes their stacks tiny.
+MOST_THREADS = 128
 # A megabyte of empty lists would become 60 in our memory.
 MOST_DATA = 256 * 1024
 _CHUNK = 256 * 1024
@@ -85,7 +87,7 @@ class _Run:
         finally:
             # Also when the database went away under us: no runner outlives its broker's attention.
             self.mailbox.close()
-            if self.ending.done is None:
+            if self.ending.done is None or self.ending.fault:
                 runner.kill()
             wall_ms = (time.monotonic() - self._began) * 1000
             self.ending.exit = runner.end()
@@ -111,7 +113,7 @@ class _Run:
                 self._watch(runner)
                 tick_at = time.monotonic() + TICK_SECONDS
             if now >= self._deadline and self.ending.is_open:
-                self.meter.exceed("wall_ms", (now - self._began) * 1000, at=self._door.last_line)
+                self.meter.exceed("wall_ms", (now - self._began) * 1000, at=self._place(runner))
                 self.ending.is_open = False
 
     def _hear(self, runner: Runner) -> None:
@@ -140,6 +142,8 @@ class _Run:
             self._answer(self._door.ask(message))
         else:
             self.ending.outcomes = outcomes_of(message, self.job)
+            if message.error is not None:
+                self._door.note(str(message.error.get("record") or ""))
             self.ending.done = message
             self.ending.is_open = False
 
@@ -190,16 +194,29 @@ class _Run:
     def _watch(self, runner: Runner) -> None:
         """Measure from outside; what is over its limit ends here."""
         grown_mb = runner.grown_bytes() / 1_048_576
-        within = self.meter.measured("memory_mb", grown_mb, at=self._door.last_line)
-        within = self.meter.measured("cpu_ms", runner.cpu_ms(), at=self._door.last_line) and within
+        cpu_ms = runner.cpu_ms()
+        is_over = grown_mb > self.meter.max["memory_mb"] or cpu_ms > self.meter.max["cpu_ms"]
+        at = self._place(runner) if is_over and self.meter.breach is None else ""
+        within = self.meter.measured("memory_mb", grown_mb, at=at)
+        within = self.meter.measured("cpu_ms", cpu_ms, at=at) and within
         if (
             not within
             and self.meter.breach is not None
             and self.meter.breach.limit in {"memory_mb", "cpu_ms"}
         ):
             self.ending.is_open = False
+        elif runner.thread_count() > MOST_THREADS:
+            self.ending.fault = THREADS
+            self.ending.is_open = False
         elif time.monotonic() - self._beat_at >= HEARTBEAT_SECONDS:
             self._is_ours()
+
+    def _place(self, runner: Runner) -> str:
+        """Where it is, just before it is stopped from outside; else where it last asked for something."""
+        line, record = runner.place()
+        if line or record:
+            self._door.note(record)
+        return line or self._door.last_line
 
     def _flush(self, runner: Runner) -> None:
         while self._out:
@@ -238,6 +255,7 @@ class _Run:
             "old_known": job.old_known,
             "limits": self.meter.pairs(),
             "settings": job.settings,
+            "ended_by": job.ended_by,
         }
 
     def _result(self, span: dict[str, Any], wall_ms: float, runner: Runner) -> RunResult:
@@ -269,4 +287,7 @@ class _Run:
             cpu_ms=round(self.meter.used["cpu_ms"], 1),
             memory_mb=round(self.meter.used["memory_mb"], 1),
             with_errors=error is None and self.logbook.has_errors,
+            ai_tokens_in=self._door.questions.tokens_in,
+            ai_tokens_out=self._door.questions.tokens_out,
+            ai_cost_micros=self._door.questions.cost_micros,
         )

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from django.db.models import Q
 
 from circuitos.env import env
-from governor import ai, egress, enrichment
+from governor import egress, enrichment
 from governor.ops import BadRequest
 from tenants.models import Secret
 from tenants.scope import every_tenant
@@ -35,7 +35,9 @@ class Reply:
     """A callout's answer as the script gets it, what it cost, and what the broker must do with it."""
 
     body: dict[str, Any]  # {"ok": …} or {"err": …}
-    tokens: int = 0
+    tokens_in: int = 0
+    tokens_out: int = 0
+    is_worth_retry: bool = False  # a model's: nothing was answered, or something that does not fit
     note: str = ""
     is_in_doubt: bool = False  # it was sent, and no answer was seen
     learned: dict[str, dict[str, Any] | None] = field(default_factory=dict)  # for the enrichment cache
@@ -129,33 +131,6 @@ def http(args: Mapping[str, Any], *, secrets: Mapping[str, str], key: UUID, seco
         shown = {header: text.replace(value, f"{{{{secret:{name}}}}}") for header, text in shown.items()}
     ok = {"status": answer.status, "headers": shown, "body": body}
     return Reply({"ok": ok}, note=f"{answer.status}, {len(answer.body):,} bytes")
-
-
-def ask(args: Mapping[str, Any], *, seconds: float) -> Reply:
-    """Put one question to the model."""
-    try:
-        written = ai.ask(
-            str(args["prompt"]),
-            data=args.get("data"),
-            schema=args.get("schema"),
-            model=args.get("model"),
-            timeout=seconds,
-        )
-    except ai.NoAnswer as none:
-        return Reply(error(none.code, none.detail, status=none.status), tokens=none.tokens, note=none.code)
-    ok = {
-        "text": written.text,
-        "object": written.object,
-        "offline": written.is_offline,
-        "model": written.model,
-        "tokens": written.tokens,
-    }
-    note = (
-        "offline: no model is configured"
-        if written.is_offline
-        else f"{written.model}, {written.tokens} tokens"
-    )
-    return Reply({"ok": ok}, tokens=written.tokens, note=note)
 
 
 def look_up(

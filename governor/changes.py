@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from tenants.ids import new_code
@@ -16,6 +18,7 @@ UNKNOWN = "records.unknown"
 LONGEST_NAME = 200
 _DEPTH = 24
 _LARGEST = 2**63
+_PLAIN = {bool, float, str, type(None)}
 
 
 class Changes:
@@ -78,6 +81,37 @@ def new_id() -> str:
     return str(new_code())
 
 
+def are_plain(rows: list[Any]) -> bool:
+    """Whether ``faults`` would find none in any row, told for a whole batch at once and much sooner."""
+    if set(map(type, rows)) - {dict}:
+        return False
+    if any(type(name) is not str or not 0 < len(name) <= LONGEST_NAME for name in set().union(*rows)):
+        return False
+    level = rows
+    for depth in range(_DEPTH + 2):  # the rows, what is in them, and so on
+        by_type: defaultdict[type, list[Any]] = defaultdict(list)
+        for value in level:
+            by_type[type(value)].append(value)
+        mappings, lists = by_type.pop(dict, []), by_type.pop(list, [])
+        names: set[Any] = set().union(*mappings)
+        numbers = by_type.pop(int, [0])
+        if (
+            (depth > _DEPTH and (mappings or lists))
+            or by_type.keys() - _PLAIN
+            or set(map(type, names)) - {str}
+            or "\0" in "".join(names)
+            or "\0" in "".join(by_type[str])
+            or min(numbers) < -_LARGEST
+            or max(numbers) >= _LARGEST
+            or not all(map(math.isfinite, by_type[float]))
+        ):
+            return False
+        level = [*chain.from_iterable(map(dict.values, mappings)), *chain.from_iterable(lists)]
+        if not level:
+            return True
+    return False
+
+
 def faults(row: Any) -> list[str]:
     """Why a row cannot be stored, in sentences; empty when it can.
 
@@ -88,7 +122,7 @@ def faults(row: Any) -> list[str]:
         return ["A row is a mapping of fields."]
     found = []
     for name, value in row.items():
-        if not isinstance(name, str) or not name or len(name) > LONGEST_NAME:
+        if not isinstance(name, str) or not 0 < len(name) <= LONGEST_NAME or "\0" in name:
             found.append(f"{str(name)[:40]!r} is no field name.")
         elif (type(value) is not str or "\0" in value) and (reason := _fault(value, 0)):
             found.append(f"{name} {reason}")

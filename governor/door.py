@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 from django.db import DataError, connection
 
 from circuitos.env import env
-from governor import ai, callouts, egress, enrichment
+from governor import ai, callouts, egress, enrichment, questions
 from governor.job import DRY, RECORDED
 from governor.journal import Journal
 from governor.ops import BadRequest, LimitReached, Records
+from governor.questions import Questions
 from tenants.errors import CodedError
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from governor.job import Job
     from governor.journal import Intent
     from governor.meter import Meter
+    from governor.questions import Asking
     from governor.recorder import Recorder
 
 # The SDK's own time-out for a callout; a script may ask for less or, up to the egress client's, more.
@@ -44,6 +46,8 @@ class _Ticket:
     seconds: float
     intent: Intent
     source: str = ""  # of an enrichment, whose facts are kept
+    asking: Asking | None = None  # of a question to the model
+    record: str = ""
 
 
 class Door:
@@ -59,10 +63,13 @@ class Door:
         seconds_left: Callable[[], float],
     ) -> None:
         self.records = Records(job, meter, seconds_left=seconds_left)
+        self.questions = Questions(meter)
         self.parent: int | None = None
         self.last_line = ""
         self._job = job
         self._meter = meter
+        self._ids = {str(record["id"]) for record in job.records}
+        meter.record = next(iter(self._ids)) if len(self._ids) == 1 else ""
         self._recorder = recorder
         self._mailbox = mailbox
         self._seconds_left = seconds_left
@@ -74,6 +81,13 @@ class Door:
             "enrich": self._enrich,
         }
 
+    def note(self, record_id: str) -> None:
+        """The script is at this record, it says; what is none of its batch's is not believed."""
+        if record_id in self._ids:
+            self._meter.record = record_id
+        elif len(self._ids) > 1:
+            self._meter.record = ""
+
     @property
     def has_waiting(self) -> bool:
         """Whether callouts were asked for and not sent yet."""
@@ -82,6 +96,7 @@ class Door:
     def ask(self, request: Req) -> list[Answer]:
         """Answer a request, or take it in: then its answer comes from ``send`` or ``collect``."""
         self.last_line = request.at[:300]
+        self.note(request.record)
         asked = self._recorder.ask(request.op[:60], request.args, self.last_line, parent=self.parent)
         if self._meter.breach is not None:
             return [self._refuse(request.id, asked)]
@@ -126,14 +141,19 @@ class Door:
 
     def _work(self, ticket: _Ticket) -> Reply:
         # In a thread, which it may have waited for: what is left of the time counts from now.
-        left = self._seconds_left()
+        left = self._seconds_left() - (ai.MARGIN_SECONDS if ticket.asking else 0)
         if left < LEAST_SECONDS:
-            return callouts.Reply(callouts.error("governor.timeout", "No time was left to send it."))
+            code = "governor.ai-timeout" if ticket.asking else "governor.timeout"
+            return callouts.Reply(callouts.error(code, "No time was left to send it."))
         return ticket.work(seconds=min(ticket.seconds, left))
 
     def collect(self) -> list[Answer]:
         """Commit the answers that came, then hand them out."""
-        taken: list[tuple[_Ticket, Reply]] = self._mailbox.take()
+        taken: list[tuple[_Ticket, Reply]] = [
+            (ticket, reply)
+            for ticket, reply in self._mailbox.take()
+            if not self._is_asked_again(ticket, reply)
+        ]
         if not taken:
             return []
         self._journal.answer([(ticket.intent, reply.body) for ticket, reply in taken])
@@ -143,12 +163,26 @@ class Door:
         """The run is over: what was not sent never will be."""
         for ticket in self._waiting:
             self._recorder.told(ticket.asked, state="refused")
+        self.questions.abandon()
+
+    def _is_asked_again(self, ticket: _Ticket, reply: Reply) -> bool:
+        if ticket.asking is None:
+            return False
+        self.note(ticket.record)
+        self.questions.took(ticket.asking, reply, at=ticket.at)
+        if not self.questions.ask_again(
+            ticket.asking, reply, at=ticket.at, seconds_left=self._seconds_left()
+        ):
+            return False
+        self._waiting.append(ticket)
+        return True
 
     def _settle(self, ticket: _Ticket, reply: Reply) -> Answer:
         if ticket.source and reply.learned:
             with connection.cursor() as cursor:
                 enrichment.keep(cursor, ticket.source, reply.learned, at=self._job.now)
-        if reply.tokens and not self._meter.count("ai_tokens", reply.tokens, at=ticket.at):
+        self.note(ticket.record)
+        if ticket.asking is not None and self._meter.breach is not None:
             return self._refuse(ticket.id, ticket.asked)
         state = "in-doubt" if reply.is_in_doubt else ""
         return self._told(ticket.id, ticket.asked, reply.body, state=state, note=reply.note)
@@ -169,26 +203,23 @@ class Door:
         secrets = callouts.secrets_for(args, tenant_id=self._job.tenant_id)
         work = partial(callouts.http, args, secrets=secrets, key=intent.key)
         seconds = float(args.get("timeout") or CALLOUT_SECONDS)
-        self._waiting.append(_Ticket(request.id, self.last_line, asked, work, seconds, intent))
+        self._waiting.append(self._ticket(request, asked, work, seconds=seconds, intent=intent))
         return None
 
     def _ask_model(self, request: Req, asked: dict[str, Any]) -> Answer | None:
         args = request.args
-        if not isinstance(args.get("prompt"), str) or not isinstance(args.get("schema"), dict | None):
-            raise BadRequest("A question has a prompt (text) and may have a schema (a JSON schema).")
-        if not isinstance(args.get("model"), str | None):
-            raise BadRequest("model is the name of a model.")
+        self.questions.check(args)
         intent = self._journal.name("ai.ask", args)
         is_recorded = (intent.fingerprint, intent.occurrence) in (self._job.recorded or {})
         if ai.is_offline() and not is_recorded:
-            reply = callouts.ask(args, seconds=0)
+            reply = questions.ask(args)
             return self._told(request.id, asked, reply.body, note=reply.note)
         if (known := self._known(request, asked, intent)) is not None:
             return known
-        self._count_call(self.last_line)
-        seconds = max(0.1, min(ai.MOST_SECONDS, self._seconds_left() - ai.MARGIN_SECONDS))
-        work = partial(callouts.ask, args)
-        self._waiting.append(_Ticket(request.id, self.last_line, asked, work, seconds, intent))
+        asking = self.questions.admit(args, at=self.last_line, seconds_left=self._seconds_left())
+        ticket = self._ticket(request, asked, asking.ask, seconds=ai.MOST_SECONDS, intent=intent)
+        ticket.asking = asking
+        self._waiting.append(ticket)
         return None
 
     def _enrich(self, request: Req, asked: dict[str, Any]) -> Answer | None:
@@ -210,9 +241,22 @@ class Door:
         self._count_call(self.last_line, -(-len(missing) // enrichment.ZIPS_A_CALL))
         work = partial(callouts.look_up, zips, known, missing=missing)
         self._waiting.append(
-            _Ticket(request.id, self.last_line, asked, work, CALLOUT_SECONDS, intent, source)
+            self._ticket(request, asked, work, seconds=CALLOUT_SECONDS, intent=intent, source=source)
         )
         return None
+
+    def _ticket(
+        self,
+        request: Req,
+        asked: dict[str, Any],
+        work: Callable[..., Reply],
+        *,
+        seconds: float,
+        intent: Intent,
+        source: str = "",
+    ) -> _Ticket:
+        record = self._meter.record
+        return _Ticket(request.id, self.last_line, asked, work, seconds, intent, source, record=record)
 
     def _known(self, request: Req, asked: dict[str, Any], intent: Intent) -> Answer | None:
         """The answer to a callout that need not be made, or by the mode must not."""

@@ -7,6 +7,7 @@ import os
 import socket
 import threading
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -126,6 +127,16 @@ def send(
 def client_for_operators() -> httpx2.Client:
     """The client for libraries that bring their own requests to an address the operator configured."""
     return _client(is_operators=True)
+
+
+@contextmanager
+def within(seconds: float) -> Iterator[None]:
+    """Whatever this thread sends by our clients meanwhile ends in ``seconds``, however it drips."""
+    _now.deadline = time.monotonic() + seconds
+    try:
+        yield
+    finally:
+        _now.deadline = None
 
 
 def check_url(method: str, url: str) -> httpx2.URL:

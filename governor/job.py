@@ -39,19 +39,22 @@ class Job:
     now: datetime
     error_rate: float = 0.0
     settings: Mapping[str, Any] = field(default_factory=dict)
+    # Set to run ``on_limit`` in place of the handler: limit, used, max, detail, at, record.
+    ended_by: Mapping[str, Any] | None = None
     # In recorded mode: the earlier answers by (fingerprint, occurrence).
     recorded: Mapping[tuple[str, int], Mapping[str, Any]] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunError:
-    """Why an execution failed. The three last are set for an exceeded limit only."""
+    """Why an execution failed. ``limit``, ``used`` and ``max`` are set for an exceeded limit only."""
 
     code: str
     type: str = ""
     detail: str = ""
     traceback: str = ""
     at: str = ""
+    record: str = ""  # the id of the record the script was at
     limit: str = ""
     used: float = 0
     max: float = 0
@@ -61,7 +64,7 @@ class RunError:
 
 @dataclass(kw_only=True)
 class RunResult:
-    """What became of an execution. With an ``error``, ``changes`` is empty: nothing may be committed."""
+    """What became of an execution. With an ``error``, ``changes`` holds only what ``on_limit`` asked for."""
 
     error: RunError | None = None
     outcomes: dict[str, tuple[str, str, Any]] = field(
@@ -79,3 +82,6 @@ class RunResult:
     cpu_ms: float = 0
     memory_mb: float = 0
     with_errors: bool = False  # it succeeded, and logged at error level
+    ai_tokens_in: int = 0
+    ai_tokens_out: int = 0
+    ai_cost_micros: int = 0  # millionths of a dollar; models of unknown price count nothing

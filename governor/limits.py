@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from circuitos.script.budget import DEFAULTS, UNITS
+from circuitos.script.budget import DEFAULTS, ON_LIMIT, UNITS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -100,3 +100,7 @@ LIMITS: dict[str, Limit] = {
 def complete(overrides: Mapping[str, int]) -> dict[str, int]:
     """The maximum of every limit: the given ones over the platform's defaults."""
     return {name: int(overrides.get(name, limit.default)) for name, limit in LIMITS.items()}
+
+
+# Of a trigger's ``on_limit``, whatever its own limits are; it is of the depth of what it ends.
+ON_LIMIT_BUDGET: dict[str, int] = complete(ON_LIMIT)

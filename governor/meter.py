@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from governor.limits import LIMITS, complete
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
 CODE = "governor.limit-exceeded"
 WARN_FROM = 0.8  # of a limit: the trace carries a warning
@@ -16,12 +16,13 @@ WARN_FROM = 0.8  # of a limit: the trace carries a warning
 
 @dataclass(frozen=True, slots=True)
 class Breach:
-    """Which limit was exceeded, by how much, and where in the script."""
+    """Which limit was exceeded, by how much, and where in the script, and at which record."""
 
     limit: str
     used: float
     max: float
     at: str = ""
+    record: str = ""
 
     @property
     def detail(self) -> str:
@@ -44,6 +45,7 @@ class Meter:
         self.used: dict[str, float] = dict.fromkeys(self.max, 0)
         self.used["depth"] = depth
         self.breach: Breach | None = None
+        self.record = ""  # the one the script is at, as far as is known
         self._changed: set[str] = set()
 
     def count(self, name: str, amount: float = 1, *, at: str = "") -> bool:
@@ -70,7 +72,7 @@ class Meter:
         """Mark a limit exceeded, unless one was before: the first is the reason."""
         self.used[name] = max(self.used[name], used)
         if self.breach is None:
-            self.breach = Breach(name, used, self.max[name], at)
+            self.breach = Breach(name, used, self.max[name], at, self.record)
 
     def left(self, name: str) -> float:
         return max(0, self.max[name] - self.used[name])
@@ -86,12 +88,15 @@ class Meter:
         return {name: [_tidy(self.used[name]), self.max[name]] for name in self.max}
 
 
-def warnings(usage: Mapping[str, Sequence[float]], *, breached: str = "") -> list[dict[str, Any]]:
-    """Log entries for limits that are nearly used up, so that the next batch does not surprise anyone."""
+def warnings(usage: Mapping[str, Sequence[float]], *, known: Collection[str] = ()) -> list[dict[str, Any]]:
+    """Log entries for limits that are nearly used up, so that the next batch does not surprise anyone.
+
+    ``known`` are limits of which the trace speaks anyway.
+    """
     said = []
     for name, limit in LIMITS.items():
         used, allowed = usage.get(name, (0, 0))
-        if name != breached and allowed and used >= allowed * WARN_FROM:
+        if name not in known and allowed and used >= allowed * WARN_FROM:
             message = f"{limit.label}: {used:,.10g} of {allowed:,.10g} {limit.unit}, {used / allowed:.0%}."
             said.append({"level": "warning", "message": message, "source": "governor"})
     return said

@@ -55,6 +55,32 @@ class Enrichment(models.Model):
         return f"{self.source} {self.key}"
 
 
+class TriggerProfile(models.Model):
+    """How many API calls a tenant's trigger makes for so many records: ``governor.profiles.Profile``."""
+
+    tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="+", db_index=False)
+    trigger = models.CharField(max_length=120)
+    # Weighted sums over the latest executions: x records, y calls.
+    n = models.FloatField(default=0)
+    x = models.FloatField(default=0)
+    y = models.FloatField(default=0)
+    xx = models.FloatField(default=0)
+    xy = models.FloatField(default=0)
+    smallest_breach = models.IntegerField(default=0)
+    largest_ok = models.IntegerField(default=0)
+    updated_at = models.DateTimeField()
+
+    objects = TenantManager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "trigger"], name="governor_profile_once"),
+        ]
+
+    def __str__(self) -> str:
+        return self.trigger
+
+
 class Override(models.Model):
     """A limit or quota that an operator set: for the platform, a tier, a tenant, or a trigger of one or all.
 
@@ -104,7 +130,7 @@ class Override(models.Model):
 class Usage(models.Model):
     """What a tenant used in one of its own days or months, and what running executions hold in reserve.
 
-    Both rows of a moment are locked together, the day's first, so that concurrent executions take turns.
+    Both rows of a moment are locked together, the month's first, so that concurrent executions take turns.
     """
 
     tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="+", db_index=False)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from django.db import OperationalError, connection
 from psycopg2.errors import QueryCanceled
 
-from governor.changes import Changes, faults, new_id, unknown
+from governor.changes import Changes, are_plain, faults, new_id, unknown
 from tenants.errors import CodedError
 from tenants.records import store
 
@@ -89,9 +89,9 @@ class Records:
     def _add(self, operation: str, args: dict[str, Any], at: str) -> list[dict[str, Any]]:
         """Insert or upsert: the record need not be there, and is given an id where it has none."""
         object_, rows = _object(args), self._rows(args, at)
-        saved = []
+        saved, fit = [], are_plain(rows)
         for row in rows:
-            errors = faults(row)
+            errors = [] if fit else faults(row)
             record_id = _id_of(row) or new_id()
             if not errors:
                 self.changes.add(object_, operation, record_id, _fields(row))
@@ -101,10 +101,10 @@ class Records:
     def _update(self, args: dict[str, Any], at: str) -> list[dict[str, Any]]:
         object_, rows = _object(args), self._rows(args, at)
         known = self._existing(object_, [_id_of(row) for row in rows])
-        saved = []
+        saved, fit = [], are_plain(rows)
         for row in rows:
             record_id = _id_of(row)
-            errors = faults(row) or unknown(record_id, object_, known)
+            errors = ([] if fit else faults(row)) or unknown(record_id, object_, known)
             if not errors:
                 self.changes.add(object_, "update", record_id, _fields(row))
             saved.append(_saved(record_id, errors))

@@ -1,7 +1,8 @@
 """Usage: what tenants used, counted in the transaction of what they used it for.
 
-Lock order: lane, then the usage of the day, then that of the month. Call late in a transaction: until it
-ends, other executions of the tenant wait to start or settle.
+Lock order: lane, then the usage of the month, then that of its days: one that settles yesterday's and starts
+today's holds the month first, so that no other can hold today's and wait for it. Call late in a transaction:
+until it ends, other executions of the tenant wait to start or settle.
 """
 
 from __future__ import annotations
@@ -22,15 +23,13 @@ _FIELDS = ("executions", "api_calls", "ai_tokens", "ai_cost_micros", "held_execu
 _LOCK = f"""
 SELECT period, {", ".join(_FIELDS)} FROM public.governor_usage
 WHERE tenant_id = %s AND ((period = 'd' AND starts_on = %s) OR (period = 'm' AND starts_on = %s))
-ORDER BY period FOR UPDATE
+ORDER BY period DESC FOR UPDATE
 """  # noqa: S608  # constants of this module
-_READ = _LOCK.replace("ORDER BY period FOR UPDATE", "")
+_READ = _LOCK.replace("ORDER BY period DESC FOR UPDATE", "")
 _MAKE = """
 INSERT INTO public.governor_usage (tenant_id, period, starts_on, executions, api_calls, ai_tokens,
     ai_cost_micros, held_executions, held_calls)
-SELECT %s, new.period, new.starts_on, 0, 0, 0, 0, 0, 0
-FROM (VALUES ('d', %s::date), ('m', %s::date)) AS new (period, starts_on)
-ON CONFLICT (tenant_id, period, starts_on) DO NOTHING
+VALUES (%s, %s, %s, 0, 0, 0, 0, 0, 0) ON CONFLICT (tenant_id, period, starts_on) DO NOTHING
 """
 _ADD = f"""
 UPDATE public.governor_usage SET {", ".join(f"{name} = {name} + %s" for name in _FIELDS)}
@@ -145,9 +144,11 @@ def _both(
     cursor.execute(statement, [tenant_id, on, month])
     rows = cursor.fetchall()
     if len(rows) < 2 and makes:
-        cursor.execute(_MAKE, [tenant_id, on, month])
-        cursor.execute(statement, [tenant_id, on, month])
-        rows = cursor.fetchall()
+        # The month's first, and locked before the day's is made: a new row is a lock as well.
+        for period, starts_on in ((Period.MONTH, month), (Period.DAY, on)):
+            cursor.execute(_MAKE, [tenant_id, period.value, starts_on])
+            cursor.execute(statement, [tenant_id, on, month])
+            rows = cursor.fetchall()
     found = {period: Counters(*values) for period, *values in rows}
     return found.get(Period.DAY.value, Counters()), found.get(Period.MONTH.value, Counters())
 

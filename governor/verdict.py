@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 LEASE_LOST = "triggers.lease-lost"
 RUNNER_DIED = "governor.runner-died"
 BAD_WIRE = "governor.bad-wire"
+THREADS = "governor.too-many-threads"
 OUTCOMES = frozenset({"ok", "failed", "skipped", "quarantined"})
 # The kernel's own CPU limit works in whole seconds and kills without a word.
 _CPU_NEARLY = 0.98
@@ -34,7 +35,7 @@ class Ending:
     is_open: bool = True
     done: Done | None = None
     outcomes: dict[str, tuple[str, str, Any]] = field(default_factory=dict)
-    fault: str = ""  # LEASE_LOST, or what was wrong on the wire
+    fault: str = ""  # LEASE_LOST, THREADS, or what was wrong on the wire
     exit: Exit | None = None
 
 
@@ -73,11 +74,13 @@ def judge(ending: Ending, meter: Meter) -> RunError | None:
     _infer(ending, meter, reported)
     if meter.breach is not None:
         return _exceeded(meter.breach, reported)
+    if ending.fault == THREADS:
+        return RunError(code=THREADS, detail="The script ran more threads at once than the jail allows.")
     if ending.fault:
         return RunError(code=BAD_WIRE, detail=f"The runner sent something that is no message: {ending.fault}")
     if ending.done is None:
         return _died(ending)
-    return _raised(reported) if reported is not None else None
+    return _raised(reported, record=meter.record) if reported is not None else None
 
 
 def _infer(ending: Ending, meter: Meter, reported: dict[str, Any] | None) -> None:
@@ -98,7 +101,9 @@ def _infer(ending: Ending, meter: Meter, reported: dict[str, Any] | None) -> Non
 
 def _is_out_of_memory(reported: dict[str, Any]) -> bool:
     detail = _text(reported, "detail")
-    return reported.get("type") == "MemoryError" or detail.startswith(f"[Errno {errno.ENOMEM}]")
+    # For a thread's stack too there were no addresses left.
+    is_thread = reported.get("type") == "RuntimeError" and detail == "can't start new thread"
+    return reported.get("type") == "MemoryError" or is_thread or detail.startswith(f"[Errno {errno.ENOMEM}]")
 
 
 def _exceeded(breach: Breach, reported: dict[str, Any] | None) -> RunError:
@@ -108,6 +113,7 @@ def _exceeded(breach: Breach, reported: dict[str, Any] | None) -> RunError:
         detail=breach.detail,
         traceback=_text(reported, "traceback"),
         at=breach.at or _text(reported, "at"),
+        record=breach.record,
         limit=breach.limit,
         used=round(breach.used, 1),
         max=breach.max,
@@ -135,13 +141,14 @@ def _died(ending: Ending) -> RunError:
     return RunError(code=RUNNER_DIED, type="RunnerDied", detail=detail, is_retryable=is_retryable)
 
 
-def _raised(reported: dict[str, Any]) -> RunError:
+def _raised(reported: dict[str, Any], *, record: str) -> RunError:
     return RunError(
         code=_text(reported, "code") or "script.raised",
         type=_text(reported, "type"),
         detail=_text(reported, "detail"),
         traceback=_text(reported, "traceback"),
         at=_text(reported, "at"),
+        record=record,
         data=_dict(reported.get("data")),
     )
 

@@ -38,7 +38,7 @@ def _running(document: Mapping[str, Any]) -> str:
 
 def _failed(document: Mapping[str, Any]) -> str:
     error = document["error"] or {}
-    where = f" at {error['at']}" if error.get("at") else ""
+    where = _where(error)
     name = document["limit_name"] or error.get("limit")
     if name:
         label, unit = LIMITS.get(name, (str(name).replace("_", " "), ""))
@@ -46,10 +46,26 @@ def _failed(document: Mapping[str, Any]) -> str:
         figures = ""
         if isinstance(used, int | float) and isinstance(allowed, int | float):
             figures = f" {quantity(used, unit)} of {quantity(allowed, unit)}"
-        return f"Stopped at a limit: {label}{figures}{where}. Nothing was committed."
+        return f"Stopped at a limit: {label}{figures}{where}. {_left(document)}"
     detail = _short(error.get("detail") or document["error_detail"])
     kind = error.get("type") or document["error_code"] or "It failed"
     return f"{kind}{': ' + detail if detail else ''}{where}. Nothing was committed."
+
+
+def _left(document: Mapping[str, Any]) -> str:
+    finisher = next((span for span in document["spans"] if span.get("name") == "on_limit"), None)
+    if finisher is None:
+        return "Nothing was committed."
+    if not finisher.get("ok"):
+        return "Nothing was committed; on_limit failed too."
+    return "Nothing was committed but what on_limit asked for."
+
+
+def _where(error: Mapping[str, Any]) -> str:
+    places = [error["at"]] if error.get("at") else []
+    if error.get("record"):
+        places.append(f"record {error['record']}")
+    return f" at {', '.join(places)}" if places else ""
 
 
 def _bisected(document: Mapping[str, Any]) -> str:

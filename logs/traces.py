@@ -8,7 +8,8 @@ Shapes, all plain JSON; a reader must not expect more than the first name of eac
 * effect ``{"op", "args", "answer", "state", "line", "ms", "error"}``: what the script asked the broker for.
 * judgment ``{"level", "rule", "verdict", "place"}``.
 * outcome, by record id: ``[status, reason, detail]``.
-* error ``{"code", "type", "detail", "traceback", "at", "limit", "used", "max"}``.
+* error ``{"code", "type", "detail", "traceback", "at", "record", "limit", "used",
+  "max"}``; ``record`` is the id of the record the script was at.
 * usage, by limit: ``[used, max]``.
 """
 

@@ -9,8 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from governor import notices, usage
+from governor.allowances import UNLIMITED
 from governor.calendar import day_of
 from governor.choices import Period
+from governor.limits import ON_LIMIT_BUDGET
 from governor.quotas import PARKED, Grant, Quota, Refusal, Spent, decide
 from governor.tenant_governor import resets_at
 from triggers import lanes, parking
@@ -18,13 +20,13 @@ from triggers.bisect import HELD
 from triggers.choices import Mode
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from datetime import datetime
 
     from governor.job import RunResult
     from governor.policy import Policy
     from triggers.bisect import Ending
     from triggers.lanes import Lease
+    from triggers.registry import TriggerSpec
     from triggers.work import Work
 
 WHEN_MISSED = ("skipped", "when")
@@ -43,22 +45,33 @@ class Gate:
         self._at = at
         self._on = day_of(at, policy.timezone)
         self._least_calls = 0
+        self._calls_left = float("inf")
 
     def is_closed(self) -> bool:
         """Whether no execution can start now, so that nothing need be claimed. Reads without a lock."""
         day, month = usage.read(self._cursor, tenant_id=self._lease.tenant_id, on=self._on)
-        decision = decide(day, month, self._quota, executions=1, calls=0)
+        decision = decide(day, month, self._quota, executions=1, calls=UNLIMITED)
+        if isinstance(decision, Grant):
+            self._calls_left = decision.hold.calls
         self.refusal = decision if isinstance(decision, Refusal) else None
         return self.refusal is not None
 
-    def admit(self, work: Work, *, declared: Mapping[str, int] | None = None) -> bool:
+    def calls_for(self, spec: TriggerSpec) -> float:
+        """The API calls an execution of the trigger may make now: its limit, or what the quota has left."""
+        limit = self._policy.limits(spec.name, declared=spec.limits)["api_calls"].value
+        return min(limit, self._calls_left)
+
+    def admit(self, work: Work, *, spec: TriggerSpec | None) -> bool:
         """Hold what the execution may use; the caller stores it with the execution. False: see ``refusal``.
 
-        ``declared`` are the limits that the trigger's script asks for.
+        ``spec`` is the trigger's, which may ask for less and may have a last word; None when it is gone.
         """
         if work.mode != Mode.LIVE or work.held_on is not None:
             return True
+        declared = spec.limits if spec else None
         calls = self._policy.limits(work.trigger, declared=declared)["api_calls"].value
+        if spec and spec.has_on_limit:
+            calls += ON_LIMIT_BUDGET["api_calls"]
         decision = usage.reserve(
             self._cursor,
             tenant_id=self._lease.tenant_id,
@@ -134,9 +147,10 @@ def spent_by(done: Work, ending: Ending, result: RunResult) -> Spent:
     is_missed = result.error is None and bool(outcomes) and all(each[:2] == WHEN_MISSED for each in outcomes)
     return Spent(
         executions=int(_counts(done) and not is_held and not is_missed),
-        api_calls=_used(result, "api_calls"),
-        ai_tokens=_used(result, "ai_tokens"),
-        ai_cost_micros=int(getattr(result, "ai_cost_micros", 0)),
+        api_calls=int(result.usage.get("api_calls", (0, 0))[0]),
+        # Of questions that were sent: what was refused for want of tokens cost none.
+        ai_tokens=result.ai_tokens_in + result.ai_tokens_out,
+        ai_cost_micros=result.ai_cost_micros,
     )
 
 
@@ -144,7 +158,3 @@ def _counts(work: Work) -> bool:
     """Halves were counted with the batch they are of, attempts with the first; tests are free."""
     is_test = bool(work.members) and all(member.origin == TEST for member in work.members)
     return not work.is_counted and work.parent_id is None and not is_test
-
-
-def _used(result: RunResult, name: str) -> int:
-    return int(result.usage.get(name, (0, 0))[0])

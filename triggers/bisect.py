@@ -28,7 +28,7 @@ MISFIT = "triggers.schema-misfit"
 EXHAUSTED = "triggers.bisect-exhausted"
 GIVEN_UP = "triggers.bisect-given-up"
 # No record is at fault and waiting may help: such an execution is held, never dropped or split.
-HELD = frozenset({"governor.jail-broken", OVER_QUOTA})
+HELD = frozenset({"governor.jail-broken", "governor.jail-unsafe", OVER_QUOTA})
 # No record is at fault and splitting cannot help.
 WHOLE = frozenset({"triggers.unknown-trigger", GIVEN_UP, EXHAUSTED})
 

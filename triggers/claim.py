@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from logs.search import terms_of
 from tenants.records.store import Incoming, apply_incoming
-from triggers import members, past, work
+from triggers import members, past, sizing, work
 from triggers.choices import EventStatus, Skip
 from triggers.past import EventEnd
 
@@ -73,7 +73,10 @@ def claim(
     operation = window[0][1]
     wanted = configuration.wanted(cursor, tenant_id=lease.tenant_id, obj=lease.object, operation=operation)
     most = min([most, *(each.spec.batch_size for each in wanted)])
-    rows = members.read(cursor, choose(window, operation, most))
+    known = configuration.profiles.of(cursor, lease.tenant_id)
+    sized = sizing.size(known, wanted, most=most, limit_of=gate.calls_for if gate else sizing.declared)
+    chosen = choose(window, operation, sized.size)
+    rows = members.read(cursor, chosen)
 
     ends: list[EventEnd] = []
     changes: list[Incoming] = []
@@ -109,6 +112,8 @@ def claim(
             gate=gate,
             at=at,
         )
+        if sized.size < most:
+            sized.say(claimed.works, taken=len(chosen), of=len(choose(window, operation, most)))
     return claimed
 
 
@@ -221,8 +226,8 @@ def _executions(
         for name in names
     ]
     ready = [each for each in works if each.trigger not in paused]
-    declared = {each.spec.name: each.spec.limits for each in wanted}
-    if ready and gate and not gate.admit(ready[0], declared=declared[ready[0].trigger]):
+    specs = {each.spec.name: each.spec for each in wanted}
+    if ready and gate and not gate.admit(ready[0], spec=specs[ready[0].trigger]):
         ready = []
     if ready:
         # The first starts with the claim: one statement less, and its attempt counts if the worker dies now.

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from triggers.sizing import Profiles
+
 if TYPE_CHECKING:
     from triggers.lanes import Lease
     from triggers.registry import Registry, TriggerSpec
@@ -43,6 +45,7 @@ class Configuration:
 
     def __init__(self, registry: Registry) -> None:
         self.registry = registry
+        self.profiles = Profiles()
         self._rows: dict[int, tuple[float, dict[str, _Row]]] = {}
 
     def wanted(self, cursor: Any, *, tenant_id: int, obj: str, operation: str) -> tuple[Wanted, ...]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
 
 from circuitos.env import env
-from governor import broker
+from governor import broker, on_limit
+from governor.jail import standing
 from governor.jail.supervisor import Zygote
 from governor.job import DRY, Job
 from tenants.errors import CodedError
@@ -80,7 +82,7 @@ def dry_run(
     """Run the trigger once in dry mode: reads happen, writes are recorded, not made; nothing is kept.
 
     ``event`` is one of the trigger's, its first by default. Raises ``WrongEvent``, ``BadRecords`` when the
-    batch is larger than the trigger's, and ``JailBroken``.
+    batch is larger than the trigger's, ``JailBroken`` and ``JailUnsafe``.
     """
     chosen = event or (spec.events[0] if spec.events else "afterInsert")
     if spec.events and chosen not in spec.events:
@@ -116,15 +118,19 @@ def dry_run(
         now=at,
         settings=settings or {},
     )
-    zygote = Zygote(registry.paths, mode=env().jail)
+    zygote = Zygote(registry.paths, mode=env().jail, is_safe=partial(standing.require, env()))
     try:
         zygote.start()  # before the clock of the execution runs
         with transaction.atomic():
             result = broker.run(job, zygote=zygote, heartbeat=lambda: True)
+            if on_limit.is_due(spec, result):
+                result = on_limit.add(job, result, run=broker.run, zygote=zygote, heartbeat=lambda: True)
             transaction.set_rollback(True)  # the journal of a dry run is of no use
     finally:
         zygote.close()
     failed = {key for key, outcome in result.outcomes.items() if outcome[0] == "failed"}
+    if result.error is not None:
+        return result
     # As at the settle: what was asked of a record that failed is not done.
     result.changes = [each for each in result.changes if each.object != spec.object or each.id not in failed]
     return result

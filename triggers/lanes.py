@@ -80,7 +80,8 @@ work AS (
     SELECT lane_id FROM waiting WHERE lane_id IS NOT NULL UNION SELECT lane_id FROM due
 ),
 free AS (
-    SELECT lane.id, lane.last_served_at, lane.turn_at, lane.kind, lane.tenant_id, due.lane_id IS NOT NULL AS is_due
+    SELECT lane.id, lane.last_served_at, lane.turn_at, lane.kind, lane.tenant_id,
+           due.lane_id IS NOT NULL AS is_due
     FROM work
     JOIN triggers_lane lane ON lane.id = work.lane_id
     JOIN tenants_tenant tenant ON tenant.id = lane.tenant_id AND tenant.status = 'active'

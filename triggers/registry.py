@@ -60,6 +60,7 @@ class TriggerSpec:
     limits: Mapping[str, int] = field(default_factory=dict)
     has_schema: bool = False
     has_when: bool = False
+    has_on_limit: bool = False
     is_async: bool = False
     stale_after: float | None = None  # seconds
     settings_schema: Mapping[str, Any] | None = None

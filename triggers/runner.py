@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 from django.db import DataError, InterfaceError, OperationalError, connection, transaction
 from django.utils import timezone
 
+from governor import on_limit
 from governor.job import Job, RunError, RunResult
+from governor.limits import ON_LIMIT_BUDGET
 from governor.policy import Policies
 from governor.quotas import OVER_QUOTA
 from tenants.errors import CodedError
@@ -23,12 +25,12 @@ from triggers.rates import ErrorRates
 from triggers.registry import UnknownTrigger
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
     from datetime import datetime
     from uuid import UUID
 
     from triggers.lanes import Lease
-    from triggers.registry import Registry
+    from triggers.registry import Registry, TriggerSpec
     from triggers.work import Work
 
 logger = logging.getLogger(__name__)
@@ -73,7 +75,7 @@ class Supervisor:
         self._passed_over: dict[int, float] = {}
         self._refused: dict[int, int] = {}
         self._lease: Lease | None = None
-        self._full: dict[str, int] = {}  # the limits of the run, before the quota lowered them
+        self._lowered: set[str] = set()  # the limits of the run that the quota made smaller
 
     def use(self, registry: Registry) -> None:
         """Run these scripts from the next claim on."""
@@ -163,7 +165,7 @@ class Supervisor:
         self, cursor: Any, lease: Lease, gate: admission.Gate, works: list[Work], at: datetime
     ) -> list[Work]:
         """Start the first execution of those left; of replays, which have no order, the first that may."""
-        while works and not gate.admit(works[0], declared=self._declared(works[0])):
+        while works and not gate.admit(works[0], spec=self._spec(works[0])):
             works = works[1:] if lease.is_replay else []
         if works:
             work.start(cursor, works[0], at=at)
@@ -171,12 +173,11 @@ class Supervisor:
             gate.park()
         return works
 
-    def _declared(self, wanted: Work) -> Mapping[str, int]:
-        """The limits that the trigger's script asks for itself."""
+    def _spec(self, wanted: Work) -> TriggerSpec | None:
         try:
-            return self.configuration.registry.get(wanted.trigger).limits
+            return self.configuration.registry.get(wanted.trigger)
         except UnknownTrigger:
-            return {}
+            return None
 
     def _claim(
         self, cursor: Any, lease: Lease, held: set[str], gate: admission.Gate, at: datetime
@@ -214,14 +215,15 @@ class Supervisor:
             # Retryable: said by the broker, not raised by a script.
             if result.error and result.error.code == LEASE_LOST and result.error.is_retryable:
                 raise settle.Fenced
-            result = self._without_quota(current, result)
             is_over = time.monotonic() - began > YIELD_AFTER
             try:
                 is_last = self._settle(lease, current, result, queue, given_up, is_over=is_over)
             except REFUSED as error:
                 logger.exception("What execution %s did cannot be stored", current.code)
                 refused = _not_run(UNSTORABLE, f"What it did cannot be stored: {_first_line(error)}")
-                result = replace(refused, usage=result.usage)
+                # Nothing of it can be kept but what it cost.
+                kept = ("usage", "ai_tokens_in", "ai_tokens_out", "ai_cost_micros")
+                result = replace(refused, **{name: getattr(result, name) for name in kept})
                 is_last = self._settle(lease, current, result, queue, given_up, is_over=is_over)
             if is_last:
                 return
@@ -252,6 +254,7 @@ class Supervisor:
                 is_counted=bool(spent.executions),
                 at=at,
             )
+            self.configuration.profiles.learn(cursor, lease.tenant_id, current, result=result, at=at)
             waiting = deque(queue)
             _enqueue(waiting, parts)
             gate = admission.Gate(cursor, lease, self.policies.of(cursor, lease.tenant_id), at=at)
@@ -261,7 +264,7 @@ class Supervisor:
             if not is_last:
                 # A copy, so that a transaction that is rolled back leaves the one in the queue as it was.
                 following = waiting[0] = replace(waiting[0])
-                is_last = not gate.admit(following, declared=self._declared(following))
+                is_last = not gate.admit(following, spec=self._spec(following))
             if not is_last:
                 work.start(cursor, waiting[0], at=at)
             if gate.refusal is not None:
@@ -273,12 +276,10 @@ class Supervisor:
         settle.remember(current, ending)
         return is_last
 
-    def _without_quota(self, current: Work, result: RunResult) -> RunResult:
+    def _without_quota(self, result: RunResult) -> RunResult:
         """A limit that was lower only because the quota is nearly used up stops nothing: it waits."""
         error = result.error
-        if error is None or error.limit not in {"api_calls", "ai_tokens"} or current.mode != Mode.LIVE:
-            return result
-        if error.max >= self._full.get(error.limit, 0):
+        if error is None or error.limit not in self._lowered:
             return result
         detail = f"{error.detail} Its tenant's quota has no more left; it runs again when there is more."
         return replace(result, error=replace(error, code=OVER_QUOTA, detail=detail, is_retryable=True))
@@ -298,10 +299,10 @@ class Supervisor:
             tenant_id, trigger = lease.tenant_id, current.trigger
             policy = self.policies.of(cursor, tenant_id)
             limits = {name: each.value for name, each in policy.limits(trigger, declared=spec.limits).items()}
-            self._full = dict(limits)
-            if current.mode == Mode.LIVE:
-                limits["api_calls"] = min(limits["api_calls"], current.held_calls)
-                limits["ai_tokens"] = min(limits["ai_tokens"], current.ai_tokens_left)
+            left = {"api_calls": current.held_calls, "ai_tokens": current.ai_tokens_left}
+            is_live = current.mode == Mode.LIVE
+            self._lowered = {name for name, most in left.items() if is_live and most < limits[name]}
+            limits |= {name: left[name] for name in self._lowered}
             job = Job(
                 tenant_id=lease.tenant_id,
                 schema=lease.schema,
@@ -325,9 +326,27 @@ class Supervisor:
                 recorded=replay.recorded(cursor, current) if current.mode == Mode.RECORDED else None,
             )
         try:
-            return self._run_job(job, zygote=self.zygote, heartbeat=partial(self._renew, lease))
+            heartbeat = partial(self._renew, lease)
+            result = self._run_job(job, zygote=self.zygote, heartbeat=heartbeat)
         except CodedError as error:
             return _not_run(error.code, str(error), is_retryable=True)
+        result = self._without_quota(result)
+        if on_limit.is_due(spec, result) and self._is_final(current, result):
+            return on_limit.add(
+                job,
+                result,
+                calls=_calls_left(current, result),
+                run=self._run_job,
+                zygote=self.zygote,
+                heartbeat=heartbeat,
+            )
+        return result
+
+    def _is_final(self, current: Work, result: RunResult) -> bool:
+        """Whether it will be settled as it is: neither tried again nor split."""
+        with connection.cursor() as cursor:
+            ending = bisect.decide(current, result, family=partial(settle.family, cursor, current))
+        return ending.retry_in is None and not ending.parts
 
     def _renew(self, lease: Lease) -> bool:
         with connection.cursor() as cursor:
@@ -368,6 +387,13 @@ def _enqueue(queue: deque[Work], parts: Sequence[Work]) -> None:
         after = sum(1 for waiting in queue if waiting.root == parts[0].root)
         for offset, part in enumerate(parts):
             queue.insert(after + offset, part)
+
+
+def _calls_left(current: Work, result: RunResult) -> int:
+    """Of the calls that a live execution holds; any other sends none that counts."""
+    if current.mode != Mode.LIVE:
+        return ON_LIMIT_BUDGET["api_calls"]
+    return max(0, current.held_calls - int(result.usage.get("api_calls", (0, 0))[0]))
 
 
 def _not_run(code: str, detail: str, *, is_retryable: bool = False) -> RunResult:

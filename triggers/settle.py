@@ -9,7 +9,7 @@ from governor.judgment.masking import mask
 from logs import traces
 from logs.search import terms_of
 from tenants.records import store
-from triggers import lanes, outbox, past, work
+from triggers import lanes, outbox, past, sizing, work
 from triggers.bisect import MOST_ATTEMPTS, MOST_LOSSES, Family
 from triggers.choices import Mode
 
@@ -83,7 +83,7 @@ def settle(
 
     ``is_counted``: it counts among its tenant's executions from now on.
     """
-    if result.error is None and done.mode == Mode.LIVE:
+    if (result.error is None or result.changes) and done.mode == Mode.LIVE:
         _change(cursor, lease, done, ending, result, at=at)
     waits_until = _update(cursor, done, ending, result, is_counted=is_counted, at=at)
     _trace(cursor, lease, done, ending, result, at=at)
@@ -116,6 +116,8 @@ def _change(
     cursor: Any, lease: Lease, done: Work, ending: Ending, result: RunResult, *, at: datetime
 ) -> None:
     failed = {record_id for record_id, verdict in ending.verdicts.items() if verdict.status == "failed"}
+    if result.error is not None:
+        failed.clear()  # these are of on_limit, which speaks of records that failed
     changes = [
         change for change in result.changes if change.object != lease.object or change.id not in failed
     ]
@@ -166,7 +168,7 @@ def _update(
 def _trace(cursor: Any, lease: Lease, done: Work, ending: Ending, result: RunResult, *, at: datetime) -> None:
     error = None
     if ending.error is not None:
-        names = ("code", "type", "detail", "traceback", "at", "limit", "used", "max")
+        names = ("code", "type", "detail", "traceback", "at", "record", "limit", "used", "max")
         error = {name: getattr(ending.error, name) for name in names}
         error |= {"code": ending.code, "detail": ending.detail}
     traces.write(
@@ -176,7 +178,11 @@ def _trace(cursor: Any, lease: Lease, done: Work, ending: Ending, result: RunRes
         started_at=done.started_at or at,
         release=done.release,
         spans=result.spans,
-        entries=[*result.entries, *meter.warnings(result.usage, breached=error["limit"] if error else "")],
+        entries=[
+            *_notes(done, at=at),
+            *result.entries,
+            *meter.warnings(result.usage, known=_known_limits(done, ending)),
+        ],
         usage=result.usage,
         effects=result.effects,
         outcomes={
@@ -186,6 +192,20 @@ def _trace(cursor: Any, lease: Lease, done: Work, ending: Ending, result: RunRes
         error=error,
         at=at,
     )
+
+
+def _known_limits(done: Work, ending: Ending) -> set[str]:
+    """Limits of which a trace speaks anyway: the one that was exceeded, and the one a batch was sized to."""
+    exceeded = {ending.error.limit} if ending.error else set()
+    return exceeded | ({sizing.LIMIT} if done.note else set())
+
+
+def _notes(done: Work, *, at: datetime) -> list[dict[str, Any]]:
+    """What the platform has to say of the execution, before the script's own lines."""
+    if not done.note:
+        return []
+    said_at = (done.started_at or at).isoformat()
+    return [{"level": "info", "source": "governor", "message": done.note, "at": said_at, "line": ""}]
 
 
 def _split(cursor: Any, lease: Lease, done: Work, ending: Ending, *, at: datetime) -> list[Work]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from celery import shared_task
@@ -13,8 +14,9 @@ from django.db import connection
 from django.utils import timezone
 
 from circuitos.env import env
-from governor import broker, notices
+from governor import broker, notices, retention
 from governor.allowances import ALLOWANCES
+from governor.jail import standing
 from governor.jail.supervisor import Zygote
 from logs import partitions
 from tenants.errors import CodedError
@@ -22,6 +24,7 @@ from triggers import (
     bells,
     delivery_retention,
     heartbeat,
+    jail_sign,
     lanes,
     outbox_lanes,
     outbox_sender,
@@ -96,6 +99,7 @@ def sweep_deliveries(**_: Any) -> None:
     """Delete dedup keys past their window and refused deliveries past their day."""
     with connection.cursor() as cursor:
         delivery_retention.sweep(cursor, at=timezone.now())
+        retention.sweep(cursor, at=timezone.now())
 
 
 @shared_task(name="triggers.tasks.reconcile_usage")
@@ -114,13 +118,12 @@ def _ring_waiting() -> None:
 def _try_jail() -> None:
     """Have the jail ready before it is needed, and leave a sign of how it is."""
     try:
-        zygote = _Process.supervisor().zygote
-        zygote.start()
+        findings = standing.of_machine(env(), at=timezone.now())
+        jail_sign.leave(findings)
+        _Process.supervisor().zygote.start()
     except CodedError as error:
         logger.warning("The jail does not start: %s", error)
         heartbeat.sign("jail", "degraded")
-    else:
-        heartbeat.sign("jail", "ok" if zygote.is_strict or env().jail == "basic" else "degraded")
 
 
 class _Process:
@@ -133,7 +136,7 @@ class _Process:
     def supervisor(cls) -> Supervisor:
         if cls._supervisor is None or cls._pid != os.getpid():
             triggers = registry.registry()
-            zygote = Zygote(triggers.paths, mode=env().jail)
+            zygote = Zygote(triggers.paths, mode=env().jail, is_safe=partial(standing.require, env()))
             cls._supervisor = Supervisor(registry=triggers, zygote=zygote, run=broker.run)
             cls._pid = os.getpid()
             # A child takes the place of one that died: its lane need not wait for the lease to end.

@@ -69,6 +69,7 @@ class Work:
     started_at: datetime | None = None
     attempts: int = 0
     losses: int = 0
+    note: str = ""  # what the platform has to say of it in its trace; in memory only
     # What it holds of its tenant's quota; None = nothing.
     held_on: date | None = None
     held_executions: int = 0

@@ -14,9 +14,11 @@ import redis
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
+from django.utils.timezone import now
 
 from circuitos.env import Env, faults
-from governor.jail.supervisor import JailBroken, Zygote
+from governor.jail import selftest
+from governor.jail.supervisor import JailBroken
 from triggers import heartbeat, registry
 
 if TYPE_CHECKING:
@@ -25,6 +27,10 @@ if TYPE_CHECKING:
 OLDEST_PYTHON = (3, 11)
 OLDEST_POSTGRES = 140000
 WEB_SECONDS = 2.0
+_WITHOUT_A_JAIL = (
+    "A kernel with seccomp, and Landlock where secrets stand in files, is needed; JAIL=basic does without, "
+    "and is weaker. `python -m governor.jail.selftest` tells what was tried."
+)
 
 
 @dataclass(frozen=True)
@@ -101,20 +107,16 @@ def _redis(found: Env) -> Finding:
 
 
 def _jail(found: Env) -> Finding:
-    zygote = Zygote([], mode=found.jail)
     try:
-        zygote.start()
-        missing = zygote.missing
+        findings = selftest.examine(found, at=now())
     except (JailBroken, OSError) as error:
-        do = "A kernel with seccomp is needed; JAIL=basic does without, and is weaker."
-        return Finding("jail", "broken", str(error), do)
-    finally:
-        zygote.close()
-    if missing:
-        return Finding(
-            "jail", "warning", "; ".join(missing), "Allow it in the container's profile if you can."
-        )
-    return Finding("jail", "ok", f"{found.jail}, nothing missing")
+        return Finding("jail", "broken", str(error), _WITHOUT_A_JAIL)
+    if findings.refused:
+        return Finding("jail", "broken", findings.sentence, _WITHOUT_A_JAIL)
+    if findings.state == "degraded":
+        do = "Allow what is missing in the container's profile if you can. JAIL=strict is the default."
+        return Finding("jail", "warning", findings.sentence, do)
+    return Finding("jail", "ok", findings.sentence)
 
 
 def _scripts(found: Env) -> Finding:

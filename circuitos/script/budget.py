@@ -24,6 +24,18 @@ DEFAULTS: dict[str, int] = {
     "log_lines": 1_000,
     "depth": 16,
 }
+# What ``on_limit`` may use after a limit ended the handler: enough to say so, and to leave a task.
+ON_LIMIT: dict[str, int] = {
+    "wall_ms": 2_000,
+    "cpu_ms": 1_000,
+    "memory_mb": 32,
+    "api_calls": 2,
+    "record_queries": 5,
+    "records_read": 200,
+    "records_written": 20,
+    "ai_tokens": 0,
+    "log_lines": 50,
+}
 UNITS: dict[str, str] = {
     "wall_ms": "ms",
     "cpu_ms": "ms",

@@ -12,15 +12,18 @@ class Channel(Protocol):
     """Carries requests to a broker. ``request`` may be called from several threads at once.
 
     ``limits`` is ``{name: [used, max]}``, brought up to date by every answer. A refused request raises what
-    ``errors.from_wire`` makes of the broker's ``err``. ``at`` is the ``file:line`` of the script that asks.
+    ``errors.from_wire`` makes of the broker's ``err``. ``at`` is the ``file:line`` of the script that asks,
+    ``record`` the id of the record it is at.
     """
 
     limits: dict[str, list[float]]
 
-    def request(self, op: str, args: dict[str, Any], *, at: str = "") -> Any:
+    def request(self, op: str, args: dict[str, Any], *, at: str = "", record: str = "") -> Any:
         """Ask and wait for the answer."""
 
-    def request_async(self, op: str, args: dict[str, Any], *, at: str = "") -> Awaitable[Any]:
+    def request_async(
+        self, op: str, args: dict[str, Any], *, at: str = "", record: str = ""
+    ) -> Awaitable[Any]:
         """Ask now; the awaitable gives the answer. Several may be under way."""
         ...
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from circuitos.script.aliases import camel_case
+from circuitos.script.batch import Batch, quietly
 from circuitos.script.budget import limits
 from circuitos.script.record import Record
 
@@ -52,22 +53,22 @@ class Context:
         self.tenant = Tenant(**{name: tenant[name] for name in Tenant._fields if name in tenant})
         self.settings: Any = dict(start.get("settings") or {})
         self.models: list[Any] = []
-        self.new_records: list[Record] = _records(start, self.object)
+        self.new_records: list[Record] = Batch(_records(start, self.object))
 
     @property
     def old_records(self) -> list[Record | None]:
         """Beside each of ``new_records`` its old image, ``None`` where it is not known."""
-        return [record.old for record in self.new_records]
+        return [record.old for record in quietly(self.new_records)]
 
     @property
     def new_map(self) -> dict[str, Record]:
         """The batch by record id."""
-        return {record.id: record for record in self.new_records}
+        return {record.id: record for record in quietly(self.new_records)}
 
     @property
     def old_map(self) -> dict[str, Record]:
         """The known old images by record id."""
-        return {record.id: record.old for record in self.new_records if record.old is not None}
+        return {record.id: record.old for record in quietly(self.new_records) if record.old is not None}
 
     @property
     def new_record(self) -> Record | None:
@@ -129,7 +130,7 @@ class Context:
 
     def field_changed(self, name: str) -> bool:
         """Whether ``name`` changed on any record of the batch."""
-        return any(self.changed(record, name) for record in self.new_records)
+        return any(self.changed(record, name) for record in quietly(self.new_records))
 
     def __repr__(self) -> str:
         return f"<context of {self.trigger}: {self.size} × {self.object} {self.operation}>"

@@ -49,6 +49,10 @@ class CircuitTrigger:
     A pydantic model named ``Settings`` on the class (see ``circuitos.Settings``) is what a tenant may set;
     handlers read it as ``self.settings``. A base class that declares no triggers of its own but shares code
     says ``abstract = True``.
+
+    A method ``on_limit(self, context, error)`` is called when a limit has ended a handler of the class for
+    good, in a process of its own with a small budget (2 s, 2 API calls, 5 queries, 20 records written).
+    ``error`` is a ``LimitExceeded``. What it asks for is all that is committed of that execution.
     """
 
     abstract: ClassVar[bool] = False

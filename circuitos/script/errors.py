@@ -25,7 +25,8 @@ class LimitExceeded(BaseException):
     """The execution used more than a limit allows. It cannot go on: every later request raises this again.
 
     A ``BaseException``, so that ``except Exception`` does not hide it. Nothing the execution asked for is
-    committed. ``limit`` is the limit's name, ``used`` and ``max`` are in the limit's own unit.
+    committed. ``limit`` is the limit's name, ``used`` and ``max`` are in the limit's own unit. Handed to
+    ``on_limit``, it also tells ``at``, the script's ``file:line``, and ``record``, the id it was at.
     """
 
     code = "governor.limit-exceeded"
@@ -35,6 +36,8 @@ class LimitExceeded(BaseException):
         self.used = used
         self.max = max
         self.detail = detail or f"The limit {limit} is {max}; this execution came to {used}."
+        self.at = ""
+        self.record = ""
         self.data = {"limit": limit, "used": used, "max": max}
         super().__init__(self.detail)
 

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from circuitos.script import frames, output
 from circuitos.script import session as sessions
+from circuitos.script.batch import Batch, here, quietly, record_of
 from circuitos.script.budget import meter
 from circuitos.script.context import Context
 from circuitos.script.errors import BadSettings, CircuitError, LimitExceeded, NotAwaited
-from circuitos.script.loading import find_handler, forgive_old_spellings, settings_model
+from circuitos.script.loading import find_handler, forgive_old_spellings, on_limit_of, settings_model
 from circuitos.script.plain import lenient, text
 from circuitos.script.record import Record, complete, fields_set, has_unsaved, outcome_of
 
@@ -32,13 +33,15 @@ REASON_SCHEMA = "schema"
 def execute(handler: Handler | None, start: dict[str, Any], channel: Channel) -> dict[str, Any]:
     """Run the handler that ``start`` describes and return the ``done`` message. Never raises.
 
+    With ``start``'s ``ended_by``, what a limit's end is told by, the class's ``on_limit`` is run instead.
     ``handler`` is looked up by ``start``'s module, cls and method when it is ``None``. ``done`` is ``{"t":
     "done", "outcomes": {record id: [status, reason, detail]}, "error": None or {"code", "type", "detail",
-    "traceback", "at", "data"}, "cpu_ms": …, "called": whether the handler was called}``; after a ``before``
-    trigger also ``"fields": {record id: {changed fields}}``. With an error, ``outcomes`` holds only the
-    records that never reached the handler (quarantined, or refused by ``when=``).
+    "traceback", "at", "record", "data"}, "cpu_ms": …, "called": whether the handler was called}``; after a
+    ``before`` trigger also ``"fields": {record id: {changed fields}}``. With an error, ``outcomes`` holds
+    only the records that never reached the handler (quarantined, or refused by ``when=``).
     """
     meter.start_again()
+    here.note("")
     channel.limits.update({name: list(pair) for name, pair in (start.get("limits") or {}).items()})
     session = sessions.Session(channel)
     outcomes: dict[str, list[Any]] = {}
@@ -58,10 +61,11 @@ def execute(handler: Handler | None, start: dict[str, Any], channel: Channel) ->
         sessions.enter(before)
     caught = session.limit or caught or _not_awaited(session)
     if caught is None:
-        for record in batch:
+        for record in quietly(batch):
             outcomes[record.id] = list(_outcome(record))
         if start.get("timing") == "before":
-            done["fields"] = {record.id: fields for record in batch if (fields := fields_set(record))}
+            changed = {record.id: fields_set(record) for record in quietly(batch)}
+            done["fields"] = {record_id: fields for record_id, fields in changed.items() if fields}
     else:
         done["error"] = _error(caught, channel)
     done["cpu_ms"] = meter.cpu_ms()
@@ -82,6 +86,8 @@ def _run(
     context = session.context = Context(start)
     _seed(context.seed)
     context.settings = _settings(handler, context)
+    if start.get("ended_by"):
+        return _run_on_limit(handler, context, start["ended_by"], session)
     _choose(handler, context, done["outcomes"])
     if start.get("records") and not context.new_records:
         return []
@@ -89,9 +95,26 @@ def _run(
     script = handler.cls()
     script.settings = context.settings
     _call(lambda: handler.function(script, context), handler, session)
-    for record in context.new_records:
+    here.note("")
+    for record in quietly(context.new_records):
         if has_unsaved(record) and context.is_after:
             output.line(session, "warning", f"{record!r} was changed and not saved; call CircuitDB.update().")
+    return context.new_records
+
+
+def _run_on_limit(
+    handler: Handler, context: Context, ended_by: dict[str, Any], session: Session
+) -> list[Record]:
+    """Call the class's ``on_limit`` with the whole batch, whatever ``when=`` and ``schema=`` say of it."""
+    finisher = on_limit_of(handler.cls)
+    if finisher is None:
+        return context.new_records
+    told = {name: ended_by[name] for name in ("limit", "used", "max", "detail")}
+    error = LimitExceeded(**told)
+    error.at, error.record = str(ended_by["at"]), str(ended_by["record"])
+    script = handler.cls()
+    script.settings = context.settings
+    _call(lambda: finisher(script, context, error), handler._replace(function=finisher), session)
     return context.new_records
 
 
@@ -120,7 +143,7 @@ def _choose(handler: Handler, context: Context, outcomes: dict[str, list[Any]]) 
                 chosen.append(record)
             else:
                 outcomes[record.id] = ["skipped", REASON_WHEN, None]
-        context.new_records = chosen
+        context.new_records = Batch(chosen)
     if declared.schema is not None and not context.is_delete:
         from pydantic import ValidationError
 
@@ -134,7 +157,7 @@ def _choose(handler: Handler, context: Context, outcomes: dict[str, list[Any]]) 
                 complete(record, {name: getattr(model, name) for name in declared.schema.model_fields})
                 context.models.append(model)
                 chosen.append(record)
-        context.new_records = chosen
+        context.new_records = Batch(chosen)
 
 
 def _predicate(when: Callable[..., Any], context: Context) -> Callable[[Record], Any]:
@@ -245,6 +268,7 @@ def _error(error: BaseException, channel: Channel) -> dict[str, Any]:
         "detail": detail,
         "traceback": frames.tell(inner),
         "at": str(data.get("at") or frames.place(inner)),
+        "record": record_of(inner),
         "data": data,
     }
 

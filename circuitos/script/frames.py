@@ -61,12 +61,16 @@ def _shorten(filename: str) -> str:
 
 def here() -> str:
     """``file:line`` of the innermost script frame that is running, or ``""``."""
+    frame = script_frame()
+    return "" if frame is None else f"{short(frame.f_code.co_filename)}:{frame.f_lineno}"
+
+
+def script_frame() -> FrameType | None:
+    """The innermost script frame that is running."""
     frame: FrameType | None = sys._getframe(1)  # noqa: SLF001
-    while frame is not None:
-        if is_script(frame.f_code.co_filename):
-            return f"{short(frame.f_code.co_filename)}:{frame.f_lineno}"
+    while frame is not None and not is_script(frame.f_code.co_filename):
         frame = frame.f_back
-    return ""
+    return frame
 
 
 def place(error: BaseException) -> str:

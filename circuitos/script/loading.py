@@ -36,9 +36,10 @@ def load_scripts(entries: Iterable[str | Path]) -> list[dict[str, Any]]:
     """Import the scripts, their folders first on ``sys.path``; gives specs sorted by (order, name).
 
     A spec is plain data: ``kind`` (``trigger`` or ``schedule``), ``name``, ``object``, ``events``,
-    ``operations``, ``batch_size``, ``order``, ``limits``, ``has_schema``, ``has_when``, ``is_async``,
-    ``stale_after``, ``cron``, ``settings_schema``, ``file``, ``line``, ``module``, ``class_name``,
-    ``method``, ``doc``. A trigger of the operator's takes the place of a shipped one of its name.
+    ``operations``, ``batch_size``, ``order``, ``limits``, ``has_schema``, ``has_when``,
+    ``has_on_limit``, ``is_async``, ``stale_after``, ``cron``, ``settings_schema``, ``file``, ``line``,
+    ``module``, ``class_name``, ``method``, ``doc``. A trigger of the operator's takes the place of a shipped
+    one of its name.
     Raises ``BadScript`` with ``file`` and ``line``; then no spec of any folder is returned.
     """
     specs: dict[str, dict[str, Any]] = {}
@@ -128,6 +129,11 @@ def find_handler(module: str, class_name: str, method: str) -> Handler:
     return Handler(cls, function, declared)
 
 
+def on_limit_of(cls: type) -> Any:
+    """The method that is called after a limit ended a handler of the class, or ``None``."""
+    return getattr(cls, "on_limit", None) or getattr(cls, "onLimit", None)
+
+
 def spec_of(handler: Handler) -> dict[str, Any]:
     """What a handler declares, as plain data."""
     import inspect
@@ -147,6 +153,7 @@ def spec_of(handler: Handler) -> dict[str, Any]:
         "limits": dict(declared.limits),
         "has_schema": declared.schema is not None,
         "has_when": declared.when is not None,
+        "has_on_limit": on_limit_of(handler.cls) is not None,
         "is_async": inspect.iscoroutinefunction(function),
         "stale_after": declared.stale_after,
         "cron": declared.cron,
@@ -191,6 +198,14 @@ def _refuse_signature(handler: Handler) -> None:
         inspect.signature(handler.function).bind(None, None)
     except TypeError:
         raise BadScript(f"{handler.name} must take (self, context).", **place) from None
+    finisher = on_limit_of(handler.cls)
+    if finisher is not None:
+        try:
+            inspect.signature(finisher).bind(None, None, None)
+        except TypeError:
+            raise BadScript(
+                f"{handler.cls.__name__}.on_limit must take (self, context, error).", **place
+            ) from None
     if inspect.isasyncgenfunction(function) or inspect.isgeneratorfunction(function):
         raise BadScript(f"{handler.name} must not yield.", **place)
     try:

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Coroutine
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from circuitos.script import frames
+from circuitos.script.batch import current_record
 from circuitos.script.errors import LimitExceeded, NoExecution, NotAwaited
 
 if TYPE_CHECKING:
@@ -37,21 +38,21 @@ class Session:
         if not self.is_open:
             raise NoExecution("The handler has returned; nothing may be asked for after it.")
 
-    def request(self, op: str, args: dict[str, Any], at: str) -> Any:
+    def request(self, op: str, args: dict[str, Any], at: str, record: str = "") -> Any:
         """Ask and wait."""
         self.refuse_late()
         try:
-            return self.channel.request(op, args, at=at)
+            return self.channel.request(op, args, at=at, record=record)
         except LimitExceeded as exceeded:
             self.limit = self.limit or exceeded
             raise
 
-    async def request_async(self, op: str, args: dict[str, Any], at: str) -> Any:
+    async def request_async(self, op: str, args: dict[str, Any], at: str, record: str = "") -> Any:
         """Ask; other calls may be under way meanwhile."""
         self.refuse_late()
         self.under_way += 1
         try:
-            return await self.channel.request_async(op, args, at=at)
+            return await self.channel.request_async(op, args, at=at, record=record)
         except LimitExceeded as exceeded:
             self.limit = self.limit or exceeded
             raise
@@ -90,6 +91,7 @@ class Call(Coroutine[Any, Any, Any]):
     def __init__(self, start: Callable[[], Awaitable[Any]], what: str, *, may_drop: bool) -> None:
         self.what = what
         self.at = frames.here()
+        self.record = current_record()
         self.may_drop = may_drop
         self._start: Callable[[], Awaitable[Any]] | None = start
         self._running: Generator[Any, Any, Any] | None = None
@@ -163,11 +165,11 @@ def call(
     session = current()
     session.refuse_late()
     if not in_loop():
-        answer = session.request(op, args, frames.here())
+        answer = session.request(op, args, frames.here(), current_record())
         return answer if then is None else then(answer)
 
     async def ask() -> Any:
-        answer = await session.request_async(op, args, made.at)
+        answer = await session.request_async(op, args, made.at, made.record)
         return answer if then is None else then(answer)
 
     made = Call(ask, what, may_drop=may_drop)

@@ -64,10 +64,10 @@ class SocketChannel:
         self._loops: Counter[asyncio.AbstractEventLoop] = Counter()
         self._last = 0
 
-    def request(self, op: str, args: dict[str, Any], *, at: str = "") -> Any:
+    def request(self, op: str, args: dict[str, Any], *, at: str = "", record: str = "") -> Any:
         """Ask and wait for the answer."""
         waiter = _Waiter()
-        self._ask(waiter, op, args, at)
+        self._ask(waiter, op, args, at, record)
         while True:
             with self._turn:
                 while self._is_reading and not waiter.is_done:
@@ -80,12 +80,14 @@ class SocketChannel:
             raise from_wire(waiter.answer["err"])
         return waiter.answer.get("ok")
 
-    def request_async(self, op: str, args: dict[str, Any], *, at: str = "") -> Awaitable[Any]:
+    def request_async(
+        self, op: str, args: dict[str, Any], *, at: str = "", record: str = ""
+    ) -> Awaitable[Any]:
         """Ask now; the awaitable gives the answer."""
         loop = asyncio.get_running_loop()
         waiter = _Waiter(loop)
         assert waiter.future is not None
-        self._ask(waiter, op, args, at)
+        self._ask(waiter, op, args, at, record)
         if not self._loops[loop]:
             loop.add_reader(self._sock.fileno(), self._on_readable)
         self._loops[loop] += 1
@@ -96,13 +98,14 @@ class SocketChannel:
         """Tell, without an answer."""
         self._send({**payload, "t": kind})
 
-    def _ask(self, waiter: _Waiter, op: str, args: dict[str, Any], at: str) -> None:
+    def _ask(self, waiter: _Waiter, op: str, args: dict[str, Any], at: str, record: str) -> None:
         with self._turn:
             self._last += 1
             number = self._last
             self._waiters[number] = waiter
         try:
-            self._send({"t": "req", "id": number, "op": op, "args": args, "at": at})
+            asked = {"t": "req", "id": number, "op": op, "args": args, "at": at}
+            self._send({**asked, "record": record} if record else asked)
         except BaseException:
             self._waiters.pop(number, None)
             raise

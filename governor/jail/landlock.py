@@ -40,13 +40,18 @@ def readable_paths(scripts: Iterable[str], *, root: Path) -> list[str]:
     return [*_SYSTEM, str(Path(sys.base_prefix) / "lib"), *libraries, *ours, *scripts]
 
 
+def version() -> int:
+    """The kernel's version of Landlock; 0 where there is none."""
+    return max(0, int(libc().syscall(_CREATE, None, 0, _WANT_VERSION)))
+
+
 def restrict(readable: Iterable[str]) -> None:
     """Read only beneath these paths, write nowhere, for good. Raises ``JailUnavailable``."""
-    version = libc().syscall(_CREATE, None, 0, _WANT_VERSION)
-    if version < 1:
+    known = version()
+    if known < 1:
         raise JailUnavailable("the kernel has no Landlock")
-    files = (1 << _FILE_RIGHTS.get(version, _NEWEST_FILE_RIGHTS)) - 1
-    size = 8 if version < 4 else 16 if version < 6 else 24
+    files = (1 << _FILE_RIGHTS.get(known, _NEWEST_FILE_RIGHTS)) - 1
+    size = 8 if known < 4 else 16 if known < 6 else 24
     rules = struct.pack("=QQQ", files, _TCP_BIND_AND_CONNECT, _ABSTRACT_SOCKETS_AND_SIGNALS)[:size]
     ruleset = _call(_CREATE, rules, size, 0)
     try:

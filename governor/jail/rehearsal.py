@@ -73,12 +73,14 @@ class _Hall:
     def __init__(self) -> None:
         self.limits: dict[str, list[float]] = {}
 
-    def request(self, op: str, args: dict[str, Any], *, at: str = "") -> Any:
+    def request(self, op: str, args: dict[str, Any], *, at: str = "", record: str = "") -> Any:
         if op == "enrich":
             return {record["id"]: _CENSUS for record in args["records"]}
         return [{"id": row["id"], "ok": True, "errors": []} for row in args.get("rows", ())]
 
-    def request_async(self, op: str, args: dict[str, Any], *, at: str = "") -> Awaitable[Any]:
+    def request_async(
+        self, op: str, args: dict[str, Any], *, at: str = "", record: str = ""
+    ) -> Awaitable[Any]:
         async def answer() -> Any:
             return self.request(op, args)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import socket
 from typing import Any, NoReturn
@@ -10,21 +11,26 @@ from circuitos.script.execute import execute
 from circuitos.script.loading import find_handler
 from governor.jail import process, seccomp
 from governor.jail.channel import SocketChannel
+from governor.jail.lookout import ASK
 from governor.jail.wire import Frames, WireError, pack, unpack
 
 SOCKET_FD = 3
+TELL_FD = 4
 _CHUNK = 256 * 1024
 
 
-def become(fd: int, *, parent: int, warm_bytes: int, program: bytes | None) -> NoReturn:
+def become(fd: int, tell: int, *, parent: int, warm_bytes: int, program: bytes | None) -> NoReturn:
     """Turn the process just forked into the runner of the execution that arrives on ``fd``. Never returns.
 
-    ``program`` is the filter to install; None in a basic jail.
+    ``tell`` is where it says its place when it is asked; ``program`` the filter to install, None in a basic
+    jail.
     """
     try:
         os.setsid()
         os.dup2(fd, SOCKET_FD)
-        os.closerange(SOCKET_FD + 1, 1 << 16)
+        os.dup2(tell, TELL_FD)
+        os.closerange(TELL_FD + 1, 1 << 16)
+        faulthandler.register(ASK, file=TELL_FD, all_threads=False)
         process.die_with_parent()
         if os.getppid() != parent:  # it died before we asked to die with it
             os._exit(1)
@@ -36,7 +42,9 @@ def become(fd: int, *, parent: int, warm_bytes: int, program: bytes | None) -> N
             memory_bytes=int(limits["memory_mb"][1]) * 1024 * 1024,
             warm_bytes=warm_bytes,
         )
-        if program is not None:
+        if program is None:
+            process.limit_tasks()
+        else:
             seccomp.install(program)
         channel = SocketChannel(sock, limits)
         _report(sock, _run(start, channel))

@@ -17,17 +17,20 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from governor.jail import process
+from governor.jail.lookout import Lookout
 from governor.jail.wire import pack, unpack
 from tenants.errors import CodedError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 logger = logging.getLogger(__name__)
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 START_SECONDS = 60
 ANSWER_SECONDS = 10
+# After its report a runner has nothing left to do but to end.
+END_SECONDS = 0.25
 _MESSAGE = 64 * 1024
 _PAGE = os.sysconf("SC_PAGESIZE")
 _MEMORY = re.compile(rb"^(?:RssAnon|RssShmem|VmSwap):\s*(\d+) kB", re.MULTILINE)
@@ -74,17 +77,33 @@ class Runner:
         fields = self._read("stat").rpartition(b")")[2].split()
         return (int(fields[11]) + int(fields[12])) / _TICKS_PER_MS if len(fields) > 12 else 0.0
 
+    def thread_count(self) -> int:
+        """How many threads it has; 0 when it is gone."""
+        fields = self._read("stat").rpartition(b")")[2].split()
+        return int(fields[17]) if len(fields) > 17 else 0
+
+    def place(self) -> tuple[str, str]:
+        """Where in the script it is now, and at which record, as far as it says."""
+        lookout = self._zygote.lookout
+        return (lookout.line(self.pidfd, self._zygote.scripts), lookout.record()) if lookout else ("", "")
+
     def kill(self) -> None:
         """End it now, whatever it is doing."""
         with suppress(ProcessLookupError):
             signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
+        if not self._zygote.is_strict:
+            # Its children too. They are of its group unless they took care not to be.
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.pid, signal.SIGKILL)
 
     def end(self) -> Exit:
         """Wait for its end, let the zygote bury it, and close what we hold of it."""
         try:
-            if not select.select([self.pidfd], [], [], 1.0)[0]:
+            if not select.select([self.pidfd], [], [], END_SECONDS)[0]:
                 self.kill()
                 select.select([self.pidfd], [], [])
+            if not self._zygote.is_strict:
+                self.kill()
             return self._zygote.bury(self.pid)
         finally:
             self.sock.close()
@@ -113,30 +132,50 @@ class Zygote:
     """One zygote, started when first needed and again whenever it died or its scripts changed.
 
     Belongs to the process (and thread) that uses it: a supervisor starts it after it was forked itself.
+    ``is_safe`` is asked before each start, and raises when no script may run on this machine's jail.
     """
 
-    def __init__(self, scripts: Iterable[Path | str], *, mode: str = "strict") -> None:
+    def __init__(
+        self,
+        scripts: Iterable[Path | str],
+        *,
+        mode: str = "strict",
+        is_safe: Callable[[], object] | None = None,
+        is_quiet: bool = False,
+    ) -> None:
         self.scripts = _resolved(scripts)
         self.mode = mode
-        self.missing: tuple[str, ...] = ()
+        self.walls_missing: dict[str, str] = {}  # wall: why
         self.is_strict = False
+        self.lookout: Lookout | None = None
+        self._is_safe = is_safe
+        self._is_quiet = is_quiet
         self._owner = 0
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """Why walls are missing, a sentence each."""
+        return tuple(self.walls_missing.values())
 
     @property
     def pid(self) -> int | None:
         return self._process.pid if self._process else None
 
     def start(self) -> None:
-        """Start it unless it runs. Raises ``JailBroken`` when scripts do not load."""
+        """Start it unless it runs. Raises ``JailBroken`` if scripts do not load, or what ``is_safe`` does."""
         if self._owner not in (0, os.getpid()):
             self._forget()  # inherited over a fork: it is our parent's
         if self._process is not None and self._process.poll() is None:
             return
         self.close()
+        if self._is_safe is not None:
+            self._is_safe()
         process.hide()
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.lookout = Lookout()
+        given = [theirs.fileno(), self.lookout.page_fd, self.lookout.tell_fd]
         with theirs, tempfile.TemporaryFile() as complaints:
             self._process = subprocess.Popen(  # noqa: S603
                 [
@@ -144,7 +183,7 @@ class Zygote:
                     "-B",
                     "-m",
                     "governor.jail.zygote",
-                    str(theirs.fileno()),
+                    ",".join(map(str, given)),
                     self.mode,
                     *self.scripts,
                 ],
@@ -153,13 +192,14 @@ class Zygote:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=complaints,
-                pass_fds=[theirs.fileno()],
+                pass_fds=given,
                 close_fds=True,
                 start_new_session=True,
             )
             self._control = ours
             self._owner = os.getpid()
             theirs.close()
+            self.lookout.give_away()
             self._greet(complaints)
 
     def reload(self, scripts: Iterable[Path | str] | None = None) -> None:
@@ -206,10 +246,14 @@ class Zygote:
         if self._process is not None:
             self._process.kill()
             self._process.wait()
-        self._control = self._process = None
+        if self.lookout is not None:
+            self.lookout.close()
+        self._control = self._process = self.lookout = None
 
     def _fork(self) -> Runner:
         self.start()
+        assert self.lookout is not None
+        self.lookout.clear()
         ours, theirs = socket.socketpair()
         with theirs:
             try:
@@ -250,14 +294,17 @@ class Zygote:
             self.close()
             raise JailBroken(f"The scripts do not load: {answer['detail']}", traceback=answer["traceback"])
         self.is_strict = bool(answer["strict"])
-        self.missing = tuple(answer["missing"])
-        for reason in self.missing:
-            logger.warning("The jail is weaker than it can be: %s.", reason)
+        self.walls_missing = dict(answer["missing"])
+        if not self._is_quiet:
+            for reason in self.missing:
+                logger.warning("The jail is weaker than it can be: %s.", reason)
 
     def _forget(self) -> None:
         if self._control is not None:
             self._control.close()
-        self._control = self._process = None
+        if self.lookout is not None:
+            self.lookout.close()
+        self._control = self._process = self.lookout = None
         self._owner = 0
 
 

@@ -29,6 +29,7 @@ class Req(msgspec.Struct, tag="req", tag_field="t", gc=False):
     op: str
     args: dict[str, Any]
     at: str = ""
+    record: str = ""  # the id of the record the script is at
 
 
 class Log(msgspec.Struct, tag="log", tag_field="t", gc=False):
@@ -150,7 +151,8 @@ class Frames:
             end = start + _PREFIX + length
             if len(buffer) < end:
                 break
-            frames.append(bytes(buffer[start + _PREFIX : end]))
+            with memoryview(buffer) as view:  # copied once, not twice
+                frames.append(bytes(view[start + _PREFIX : end]))
             start = end
         del buffer[:start]
         return frames

@@ -6,7 +6,10 @@ import re
 from collections.abc import Mapping
 from datetime import date, datetime
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 HIDDEN = "***"
 MAX_DEPTH = 24
@@ -24,13 +27,16 @@ _NUMBER = re.compile(
 )
 _HAS_NUMBER = re.compile(r"\d[\d ().-]{5}")
 _HAS_TOKEN = re.compile(r"[\w~+/=-]{12}|PRIVATE KEY|[=:]")
-_SECRET = re.compile(
+_CERTAIN = (
     r"(?P<pem>-----BEGIN [A-Z ]*PRIVATE KEY-----)(?:(?!-----END).)*+(?:-----END [A-Z ]*PRIVATE KEY-----)?"
     r"|\b(?P<head>sk[-_]|rk_|whsec_|gh[pousr]_|github_pat_|glpat-|xox[abeprs]-|pit-|pat-|cos_|AIza|SG\.)"
     r"[\w.+/=-]{12,}"
     r"|\b(?P<aws>AKIA)[0-9A-Z]{12,}"
     r"|\b(?P<jwt>eyJ)[\w-]{6,}\.[\w-]{6,}\.[\w-]*"
-    r"|\b(?P<scheme>(?:[Bb]earer|[Bb]asic)\s+)[\w.~+/=-]{8,}"
+)
+_CERTAIN_SECRET = re.compile(_CERTAIN, re.DOTALL | re.IGNORECASE)
+_SECRET = re.compile(
+    _CERTAIN + r"|\b(?P<scheme>(?:[Bb]earer|[Bb]asic)\s+)[\w.~+/=-]{8,}"
     r"|(?P<pair>(?:(?:api[_-]?key|secret|password|passwd|token|signature)[\"']?\s{0,2}[=:]|\b(?:key|sig)=)"
     r"\s{0,2}[\"']?)[^\s&\"',;{}]{4,}",
     re.DOTALL | re.IGNORECASE,
@@ -55,6 +61,30 @@ def mask(value: Any, *, longest: int | None = None) -> Any:
 def mask_text(text: str) -> str:
     """``text`` with every e-mail, phone, card and secret in it hidden."""
     return _text(text, "", None)
+
+
+def hide_secrets(text: str, *, also: Iterable[str] = ()) -> tuple[str, int]:
+    """``text`` without what is certainly a secret, and how many there were; people's data stay.
+
+    For what goes to a model and comes from it, where "password: …" or "signature: …" may be plain words.
+    ``also`` are secrets known by their value.
+    """
+    hidden = 0
+    for value in also:
+        if value and value in text:
+            hidden += text.count(value)
+            text = text.replace(value, HIDDEN)
+
+    def hide(found: re.Match[str]) -> str:
+        nonlocal hidden
+        if found["head"] and not any(letter.isdigit() for letter in found[0]):
+            return found[0]  # as in "pit-stop strategies"
+        hidden += 1
+        return f"{found['pem'] or found['head'] or found['aws'] or found['jwt']}{HIDDEN}"
+
+    if len(text) > 7 and _HAS_TOKEN.search(text):
+        text = _CERTAIN_SECRET.sub(hide, text)
+    return text, hidden
 
 
 def _mask(value: Any, key: str, depth: int, longest: int | None) -> Any:

@@ -39,7 +39,7 @@ DROP FUNCTION public.governor_charged_append_only();
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('governor', '0001_initial'),
+        ('governor', '0003_profiles'),
         ('tenants', '0004_tier_quotas'),
     ]
 

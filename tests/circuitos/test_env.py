@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from decimal import Decimal
 
 import pytest
 
@@ -30,6 +31,11 @@ class TestRead:
             ("DATABASE_URL", "mysql://x"),
             ("REDIS_URL", "http://x"),
             ("PUBLIC_URL", "circuit.test"),
+            ("AI_PRICES", "gpt-4o-mini"),
+            ("AI_PRICES", "gpt-4o-mini=0.15"),
+            ("AI_PRICES", "gpt-4o-mini=-1/2"),
+            ("AI_PRICES", "gpt-4o-mini=NaN/2"),
+            ("AI_PRICES", "=1/2"),
         ],
     )
     def test_a_wrong_value_names_itself(self, name, value):
@@ -42,6 +48,12 @@ class TestRead:
         assert found.debug
         assert found.environment == "development"
         assert found.allowed_hosts == ("a.test", "b.test")
+
+    def test_prices_are_dollars_for_a_million_tokens_in_and_out(self):
+        found = read({"AI_PRICES": "mine=0.1/0.40, org/other:7b=0/0"})
+
+        assert found.ai_prices == {"mine": (Decimal("0.1"), Decimal("0.4")), "org/other:7b": (0, 0)}
+        assert read({}).ai_prices == {}
 
     def test_a_database_may_be_named_by_its_socket_folder(self):
         found = database("postgres://u:p%40ss@/name?host=/run/pg&sslmode=disable")

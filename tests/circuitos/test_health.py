@@ -10,7 +10,7 @@ from django.db import OperationalError
 from circuitos import health
 from tenants.slots import SLOTS, database_slot
 from tests.rows import make_event, make_execution
-from triggers import heartbeat
+from triggers import heartbeat, jail_sign
 
 pytestmark = pytest.mark.django_db
 GONE = heartbeat.connect("redis://127.0.0.1:1/0")
@@ -40,6 +40,7 @@ class TestReadyz:
         assert answer.json() == {
             "status": "ok",
             "parts": dict.fromkeys(["postgres", "redis", "worker", "beat", "jail"], "ok"),
+            "jail": jail_sign.UNKNOWN,
         }
 
     def test_is_ready_without_a_worker_unless_strict(self, client, alive):

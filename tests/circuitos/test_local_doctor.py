@@ -26,6 +26,18 @@ class TestExamine:
             assert seen[part].state in {"ok", "warning"}, seen[part]
         assert seen["database"].seen.startswith("PostgreSQL")
 
+    def test_the_jail_is_told_by_its_self_test(self, valkey):
+        strict, basic = findings()["jail"], findings(JAIL="basic")["jail"]
+
+        assert "escapes held" in strict.seen
+        assert basic.state == "warning"
+        assert "scripts can reach the network" in basic.seen
+
+    def test_a_jail_that_does_not_hold_is_broken(self, valkey, monkeypatch):
+        monkeypatch.setattr("governor.jail.selftest._hints", lambda found: {})
+
+        assert findings()["jail"].state == "broken"
+
     def test_every_fault_says_what_to_do(self, valkey):
         for finding in findings(PORT="1").values():
             assert finding.state == "ok" or finding.do

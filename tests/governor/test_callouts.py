@@ -280,61 +280,6 @@ class TestEnrichment:
         assert len(httpserver.log) == 1
 
 
-class TestModel:
-    def test_without_a_key_the_offline_writer_answers_and_says_so(self, execute):
-        result = execute("calling.CallTrigger.asks")
-
-        assert said(result)["draft"] == ["Hello", 5]
-        assert "offline writer" in said(result)["text"]
-        assert all("offline" in span["note"] for span in result.spans if span["kind"] == "ai")
-
-    def test_with_a_key_the_model_answers_and_tokens_count(self, execute, httpserver, monkeypatch):
-        use_env(monkeypatch, openai_api_key="sk-test", openai_base_url=httpserver.url_for("/v1"))
-        asked = []
-
-        def answer(request: Request) -> Response:
-            asked.append(request.get_json())
-            is_object = asked[-1]["response_format"]["type"] == "json_schema"
-            return completion('{"title": "Hi", "stars": 4}' if is_object else "A line.")
-
-        httpserver.expect_request("/v1/chat/completions").respond_with_handler(answer)
-
-        result = execute("calling.CallTrigger.asks")
-
-        assert said(result) == {"text": "A line.", "draft": ["Hi", 4]}
-        assert result.usage["ai_tokens"] == [60, 100_000]
-        assert result.usage["api_calls"] == [2, 50]
-        assert asked[0]["messages"][-1]["content"].count("</data>") == 1
-
-    def test_more_tokens_than_allowed_are_the_limit(self, execute, httpserver, monkeypatch):
-        use_env(monkeypatch, openai_api_key="sk-test", openai_base_url=httpserver.url_for("/v1"))
-        httpserver.expect_request("/v1/chat/completions").respond_with_handler(
-            lambda _: completion("A line.")
-        )
-
-        result = execute("calling.CallTrigger.asks", limits={"ai_tokens": 20})
-
-        assert (result.error.limit, result.error.used) == ("ai_tokens", 30)
-
-    @pytest.mark.parametrize(
-        ("response", "code"),
-        [
-            (lambda: Response("no", status=500), "governor.ai-failed"),
-            (lambda: Response("no", status=429), "governor.ai-failed"),
-            (lambda: completion("half", finish_reason="length"), "governor.ai-incomplete"),
-            (lambda: completion(None, refusal="I will not."), "governor.ai-refused"),
-        ],
-    )
-    def test_no_answer_is_told_with_a_code(self, execute, httpserver, monkeypatch, response, code):
-        use_env(monkeypatch, openai_api_key="sk-test", openai_base_url=httpserver.url_for("/v1"))
-        httpserver.expect_request("/v1/chat/completions").respond_with_handler(lambda _: response())
-
-        result = execute("calling.CallTrigger.asks_badly")
-
-        assert said(result) == {"failed": code}
-        assert len(httpserver.log) == 1
-
-
 class TestMonitor:
     def test_an_alert_is_an_effect(self, execute):
         result = execute("calling.CallTrigger.alerts")
@@ -346,32 +291,6 @@ class TestMonitor:
 def late(done):
     done.wait(10)
     return Response("late")
-
-
-def a_line(_):
-    return completion("A line.")
-
-
-def completion(content, *, finish_reason="stop", refusal=None):
-    return Response(
-        json.dumps(
-            {
-                "id": "1",
-                "object": "chat.completion",
-                "created": 1,
-                "model": "test-model",
-                "choices": [
-                    {
-                        "index": 0,
-                        "finish_reason": finish_reason,
-                        "message": {"role": "assistant", "content": content, "refusal": refusal},
-                    }
-                ],
-                "usage": {"prompt_tokens": 10, "completion_tokens": 20, "total_tokens": 30},
-            }
-        ),
-        content_type="application/json",
-    )
 
 
 def use_env(monkeypatch, **values):

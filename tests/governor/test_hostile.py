@@ -77,10 +77,16 @@ class TestEscapes:
 
         assert set(result.entries[0]["data"]) == {"PATH", "LANG", "PYTHONHASHSEED", "OPENBLAS_NUM_THREADS"}
 
-    def test_it_holds_no_file_but_its_socket(self, execute):
+    def test_it_holds_no_file_but_its_socket_and_the_pipe_for_its_place(self, execute):
         result = execute("hostile.Escapes.files")
 
-        assert result.entries[0]["data"] == [0, 1, 2, 3]
+        assert result.entries[0]["data"] == [0, 1, 2, 3, 4]
+
+    def test_more_threads_than_the_jail_allows_end_the_run(self, execute):
+        result = execute("hostile.Escapes.thread_bomb")
+
+        assert result.error.code == "governor.too-many-threads"
+        assert not result.error.is_retryable
 
     def test_threads_work(self, execute):
         assert execute("hostile.Escapes.threads").error is None

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import threading
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
 from django.db import DatabaseError, connection, transaction
 
-from governor import usage
+from governor import retention, usage
 from governor.models import Charged, Notice, Usage
 from governor.quotas import Counters, Grant, Hold, Quota, Refusal, Spent
 from tenants.ids import new_code
@@ -187,6 +187,19 @@ class TestTogether:
 
         assert faults == []
         assert read(acme)[1] == Counters(100, 100)
+
+
+@pytest.mark.django_db
+class TestRetention:
+    def test_the_ledger_is_kept_for_four_hundred_days(self, acme, globex):
+        for tenant in (acme, globex):
+            charge(tenant, reserve(tenant).hold, Spent(1))
+
+        with connection.cursor() as cursor:
+            young = retention.sweep(cursor, at=AT + timedelta(days=399))
+            old = retention.sweep(cursor, at=AT + timedelta(days=401))
+
+        assert (young, old) == (0, 2)
 
 
 @pytest.mark.django_db

@@ -46,6 +46,11 @@ class TestSentence:
                 "Stopped at a limit: API calls 51 of 50 at chatty.py:31. Nothing was committed.",
             ),
             (
+                {"status": "failed", "limit_name": "api_calls"},
+                {"error": {**LIMIT, "at": "chatty.py:31", "record": "c17"}},
+                "Stopped at a limit: API calls 51 of 50 at chatty.py:31, record c17. Nothing was committed.",
+            ),
+            (
                 {"status": "failed", "limit_name": "wall_ms"},
                 {"error": {"limit": "wall_ms", "used": 30_004, "max": 30_000}},
                 "Stopped at a limit: Time 30 s of 30 s. Nothing was committed.",

@@ -88,6 +88,17 @@ class TestCounting:
             (line,) = Charged.objects.filter(tenant=acme)
         assert (line.execution, line.trigger, line.api_calls) == (executions()[0].code, "T.score", 3)
 
+    def test_tokens_and_their_cost_are_counted(self, acme, globex):
+        put(acme)
+
+        def asks(job: Job) -> RunResult:
+            return replace(metered(job, calls=1), ai_tokens_in=300, ai_tokens_out=40, ai_cost_micros=69)
+
+        drain(supervisor(Runs(asks)))
+
+        assert used(acme) == Counters(executions=1, api_calls=1, ai_tokens=340, ai_cost_micros=69)
+        assert used(globex) == Counters()
+
     def test_each_trigger_is_an_execution(self, acme):
         put(acme)
 
@@ -173,11 +184,12 @@ class TestCounting:
 
         def odd(job: Job) -> RunResult:
             change = Change("Contact", "update", job.records[0]["id"], {"n": 10**400})
-            return metered(job, calls=2, result=RunResult(changes=[change]))
+            found = metered(job, calls=2, result=RunResult(changes=[change]))
+            return replace(found, ai_tokens_in=5, ai_cost_micros=1) if job.spec.name == "A.a" else found
 
         drain(supervisor(Runs(odd), spec("A.a"), spec("B.b")))
 
-        assert used(acme) == Counters(executions=2, api_calls=4)
+        assert used(acme) == Counters(executions=2, api_calls=4, ai_tokens=5, ai_cost_micros=1)
 
 
 class TestCrash:

@@ -9,7 +9,11 @@ from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 from circuitos.script.errors import CalloutError, CircuitError
+from circuitos.script.fitting import misfits, trimmed
 from circuitos.script.plain import strict
+
+# The broker puts these questions a second time; here the second answer is as bad as the first.
+ASKED_AGAIN = frozenset({"governor.ai-malformed", "script.answer-does-not-fit"})
 
 
 class NoAnswer(AssertionError):
@@ -97,11 +101,28 @@ def answer_question(ai: Any, number: int, args: Mapping[str, Any]) -> dict[str, 
         value = ai(args["prompt"], args["data"])
     if isinstance(value, BaseException):
         raise value
-    return (
-        {"text": value, "offline": False}
-        if isinstance(value, str)
-        else {"object": strict(value), "offline": False}
-    )
+    schema = args["schema"]
+    if schema is None:
+        return {"text": value, "offline": False} if isinstance(value, str) else {"object": strict(value)}
+    return {"object": _fitting(value, schema), "offline": False}
+
+
+def _fitting(value: Any, schema: Mapping[str, Any]) -> Any:
+    """The object in an answer. Raises what the broker tells when a second attempt brings no better one."""
+    found = strict(value)
+    if isinstance(value, str):
+        try:
+            found = strict(json.loads(value))
+        except (ValueError, RecursionError, CircuitError):
+            raise CalloutError(
+                "The model answered something that is no JSON we can take.", code="governor.ai-malformed"
+            ) from None
+    if fields := misfits(schema, found):
+        name = schema.get("title") or "answer"
+        raise CircuitError(
+            f"The model's answer does not fit {name}.", code="script.answer-does-not-fit", fields=fields
+        )
+    return trimmed(schema, found)
 
 
 def answer_enrichment(

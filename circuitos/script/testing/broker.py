@@ -11,13 +11,12 @@ from circuitos.script.budget import exceeded
 from circuitos.script.errors import CircuitError, LimitExceeded
 from circuitos.script.testing import answers
 from circuitos.script.testing.result import Callout, Change, LogLine, Question, Result
+from circuitos.script.tokens import estimate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from circuitos.script.testing.memory import Memory
-
-CHARACTERS_A_TOKEN = 4
 
 
 class FakeBroker:
@@ -58,7 +57,7 @@ class FakeBroker:
             "monitor.track": self._track,
         }
 
-    def request(self, op: str, args: dict[str, Any], *, at: str = "") -> Any:
+    def request(self, op: str, args: dict[str, Any], *, at: str = "", record: str = "") -> Any:
         """Answer one request, or raise what the real broker would make the script raise."""
         with self._lock:
             if self._exceeded is not None:
@@ -70,9 +69,9 @@ class FakeBroker:
                 self.unanswered = self.unanswered or missing
                 raise
 
-    async def request_async(self, op: str, args: dict[str, Any], *, at: str = "") -> Any:
+    async def request_async(self, op: str, args: dict[str, Any], *, at: str = "", record: str = "") -> Any:
         """Answer after the other tasks had their turn, as an answer over a socket would come."""
-        answer = self.request(op, args, at=at)
+        answer = self.request(op, args, at=at, record=record)
         await asyncio.sleep(0)
         return answer
 
@@ -171,9 +170,17 @@ class FakeBroker:
         self.count("api_calls")
         number = len(self.result.questions)
         self.result.questions.append(Question(args["prompt"], args["data"], args["schema"], args["model"]))
-        answer = answers.answer_question(self._ai, number, args)
+        try:
+            answer = answers.answer_question(self._ai, number, args)
+        except CircuitError as error:
+            if (
+                error.code in answers.ASKED_AGAIN
+                and self.limits["api_calls"][0] < self.limits["api_calls"][1]
+            ):
+                self.count("api_calls")
+            raise
         said = f"{args['prompt']}{args['data'] or ''}{answer.get('text') or answer.get('object') or ''}"
-        self.count("ai_tokens", -(-len(said) // CHARACTERS_A_TOKEN))
+        self.count("ai_tokens", estimate(said))
         return answer
 
     def _alert(self, args: dict[str, Any]) -> Any:

@@ -72,7 +72,9 @@ class LogLine(NamedTuple):
 
 
 class Error(NamedTuple):
-    """What ended an execution. ``at`` is ``file:line`` of the script; ``data`` names an exceeded limit."""
+    """What ended an execution. ``at`` is ``file:line`` of the script, ``record`` the id of the record
+    it was at; ``data`` names an exceeded limit.
+    """
 
     code: str
     type: str
@@ -80,6 +82,7 @@ class Error(NamedTuple):
     traceback: str
     at: str
     data: dict[str, Any]
+    record: str = ""
 
 
 @dataclass

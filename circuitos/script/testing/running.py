@@ -14,6 +14,7 @@ from circuitos.script.execute import execute
 from circuitos.script.loading import Handler, handlers_of
 from circuitos.script.testing.broker import FakeBroker
 from circuitos.script.testing.fields import FIELDS
+from circuitos.script.testing.finishing import finish
 from circuitos.script.testing.memory import Memory
 from circuitos.script.testing.result import Error, Outcome, Result, merged
 
@@ -63,7 +64,11 @@ def run(
     olds = _olds(name, batch, old)
     maxima = {**DEFAULTS, **handler.declared.limits, **(limits or {})}
     committed = {**(stored or {}), name: [*(stored or {}).get(name, ()), *batch]}
-    broker = FakeBroker(maxima, Memory(committed), api=api or {}, ai=ai, enrich=enrich or {})
+
+    def fake(allowed: Mapping[str, float]) -> FakeBroker:
+        return FakeBroker(allowed, Memory(committed), api=api or {}, ai=ai, enrich=enrich or {})
+
+    broker = fake(maxima)
     broker.limits["depth"][0] = depth
     start = {
         "t": "start",
@@ -88,11 +93,13 @@ def run(
         held = _random_state()
         try:
             done = execute(handler, start, broker)
+            if broker.unanswered is not None:
+                raise broker.unanswered
+            result = _result(broker, done, name, [str(record["id"]) for record in batch])
+            finish(result, handler, start, broker=fake)
         finally:
             _restore_random(held)
-    if broker.unanswered is not None:
-        raise broker.unanswered
-    return _result(broker, done, name, [str(record["id"]) for record in batch])
+    return result
 
 
 def _result(broker: FakeBroker, done: Mapping[str, Any], name: str, ids: list[str]) -> Result:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+from collections.abc import Callable  # noqa: TC003 - pydantic reads it
 
 import httpx2
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, field_validator
 
 from circuitos import CalloutError, CircuitAI, CircuitError, CircuitTrigger, JudgmentBlocked, http, trigger
 from circuitos.script.testing import NoAnswer, run
@@ -117,6 +118,21 @@ class Reply(BaseModel):
     stars: int
 
 
+class Even(BaseModel):
+    number: int
+
+    @field_validator("number")
+    @classmethod
+    def is_even(cls, number):
+        if number % 2:
+            raise ValueError("is odd")
+        return number
+
+
+class WithoutSchema(BaseModel):
+    call: Callable[[], None]
+
+
 class TestAsk:
     def test_gives_text(self):
         seen = []
@@ -147,14 +163,51 @@ class TestAsk:
 
         assert seen == [{"a": 1}]
 
-    @pytest.mark.parametrize("ai", [{"text": "Hi", "stars": "many"}, "no json"])
-    def test_an_answer_that_does_not_fit_is_an_error(self, ai):
-        error = running(lambda: CircuitAI.ask("Reply.", schema=Reply), ai=ai).error
+    @pytest.mark.parametrize(
+        ("ai", "code"),
+        [
+            ({"text": "Hi", "stars": "many"}, "script.answer-does-not-fit"),
+            ('{"text": "Hi"}', "script.answer-does-not-fit"),
+            ("no json", "governor.ai-malformed"),
+            ("[" * 100_000, "governor.ai-malformed"),
+        ],
+    )
+    @pytest.mark.parametrize("schema", [Reply, Reply.model_json_schema()])
+    def test_an_answer_that_does_not_fit_is_an_error(self, ai, code, schema):
+        result = running(lambda: CircuitAI.ask("Reply.", schema=schema), ai=ai)
 
-        assert error.code == "script.answer-does-not-fit"
+        assert result.error.code == code
+        assert result.usage["api_calls"][0] == 2  # the second attempt brings nothing better
 
-    def test_a_schema_must_be_one(self):
-        assert running(lambda: CircuitAI.ask("Reply.", schema=[str])).error.code == "script.bad-schema"
+    def test_a_rule_of_the_models_own_is_the_last(self):
+        result = running(lambda: CircuitAI.ask("Reply.", schema=Even), ai={"number": 3})
+
+        assert result.error.code == "script.answer-does-not-fit"
+        assert [fault["field"] for fault in result.error.data["fields"]] == ["number"]
+        assert result.usage["api_calls"][0] == 1
+
+    def test_null_may_be_the_answer(self):
+        seen = []
+
+        running(lambda: seen.append(CircuitAI.ask("?", schema={"type": "null"})), ai="null").check()
+
+        assert seen == [None]
+
+    def test_fields_nobody_asked_for_are_left_out(self):
+        seen = []
+        ai = {"text": "Hi", "stars": 5, "admin": True}
+
+        running(lambda: seen.append(CircuitAI.ask("Reply.", schema=Reply.model_json_schema())), ai=ai).check()
+
+        assert seen == [{"text": "Hi", "stars": 5}]
+
+    @pytest.mark.parametrize("schema", [[str], WithoutSchema])
+    def test_a_schema_must_be_one(self, schema):
+        assert running(lambda: CircuitAI.ask("Reply.", schema=schema)).error.code == "script.bad-schema"
+
+    @pytest.mark.parametrize("model", ["two words", "m" * 81, "", "a\nb", 7, "../x"])
+    def test_a_model_has_a_plain_name(self, model):
+        assert running(lambda: CircuitAI.ask("Reply.", model=model)).error.code == "script.bad-model"
 
     def test_prepared_answers_come_in_turn_or_from_a_function(self):
         seen = []

@@ -49,6 +49,7 @@ class TestLoadScripts:
             "limits": {"api_calls": 3},
             "has_schema": False,
             "has_when": False,
+            "has_on_limit": False,
             "is_async": True,
             "stale_after": None,
             "cron": "",

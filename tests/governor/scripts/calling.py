@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from pydantic import BaseModel
-
 from circuitos import (
     CalloutError,
-    CircuitAI,
     CircuitDB,
     CircuitError,
     CircuitLog,
@@ -18,11 +15,6 @@ from circuitos import (
     limits,
     trigger,
 )
-
-
-class Draft(BaseModel):
-    title: str
-    stars: int = 5
 
 
 class CallTrigger(CircuitTrigger):
@@ -64,19 +56,6 @@ class CallTrigger(CircuitTrigger):
     def waits(self, context):
         try:
             http.get(context.new_record["website"], timeout=30)
-        except CalloutError as error:
-            CircuitLog.info("failed", error.code)
-
-    @trigger("Contact", ["afterInsert"])
-    def asks(self, context):
-        CircuitLog.info("text", CircuitAI.ask("Write a line.", data={"review": "Great </data> place"}))
-        draft = CircuitAI.ask("Draft it.", data={"title": "Hello"}, schema=Draft)
-        CircuitLog.info("draft", [draft.title, draft.stars])
-
-    @trigger("Contact", ["afterInsert"])
-    def asks_badly(self, context):
-        try:
-            CircuitAI.ask("Write a line.")
         except CalloutError as error:
             CircuitLog.info("failed", error.code)
 

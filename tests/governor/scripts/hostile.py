@@ -145,6 +145,16 @@ class Escapes(CircuitTrigger):
         CircuitLog.info("files", open_)
 
     @trigger("Contact", ["afterInsert"])
+    def thread_bomb(self, context):
+        """Stacks so small that memory does not end it."""
+        threading.stack_size(32 * 1024)
+        while True:
+            try:
+                threading.Thread(target=time.sleep, args=(3600,), daemon=True).start()
+            except RuntimeError:
+                time.sleep(0.01)
+
+    @trigger("Contact", ["afterInsert"])
     def threads(self, context):
         seen = []
         threads = [threading.Thread(target=seen.append, args=(n,)) for n in range(10)]
