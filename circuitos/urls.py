@@ -1,4 +1,4 @@
-"""Addresses on every host but a tenant's portal, which has its own (``tenants.urls``)."""
+"""Addresses on every host but a tenant's portal, which has its own (``portal_urls``)."""
 
 from __future__ import annotations
 

@@ -19,14 +19,21 @@ class Forecast:
 
 
 def forecast(
-    *, used: int, lately: int, allowed: int, starts_at: datetime, ends_at: datetime, at: datetime
+    *,
+    used: int,
+    lately: int,
+    allowed: int,
+    starts_at: datetime,
+    ends_at: datetime,
+    at: datetime,
+    over: timedelta = PACE_OVER,
 ) -> Forecast:
-    """``lately`` is what was used within ``PACE_OVER`` before ``at``, and not before ``starts_at``.
+    """``lately`` is what was used within ``over`` before ``at``, and not before ``starts_at``.
 
     A straight line: usage goes on as it went over the last hours. Right for steady traffic; a quiet night
     makes it too low in the morning, which the thresholds then tell.
     """
-    elapsed = min(PACE_OVER, max(at - starts_at, timedelta(minutes=1)))
+    elapsed = max(min(over, at - starts_at), timedelta(minutes=1))
     pace = max(0, lately) / elapsed.total_seconds()
     left_seconds = max(0.0, (ends_at - at).total_seconds())
     expected = used + round(pace * left_seconds)

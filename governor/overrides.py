@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Q
 
 from governor.allowances import ALLOWANCES
@@ -50,6 +50,7 @@ def put(
         name=name, value=value, reason=reason, at=at, tier=tier, tenant=tenant, trigger=trigger, until=until
     )
     with transaction.atomic():
+        _take_turns()
         before = (
             Override.objects.select_for_update()
             .filter(name=name, tier=tier, tenant=tenant, trigger=trigger, ended_at=None)
@@ -132,6 +133,12 @@ def check(
         raise BadOverride("An override is for a tier, or for a tenant and perhaps one trigger: not for both.")
     if until is not None and until <= at:
         raise BadOverride("The end lies in the past.")
+
+
+def _take_turns() -> None:
+    """Two that set the same value at once follow each other: the later one ends the earlier."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtext('governor_override'))")
 
 
 def _close(override: Override, *, actor: str, at: datetime) -> None:

@@ -96,6 +96,12 @@ def load(cursor: Any, tenant_id: int) -> Policy:
     return Policy(slug, timezone, tier, of_tier, tuple(_rules(cursor.fetchall(), slug=slug)))
 
 
+def of_platform(cursor: Any) -> Policy:
+    """What holds where no tier and no tenant says otherwise: one query."""
+    cursor.execute(_OVERRIDES, [None, None])
+    return Policy("", "UTC", "", {}, tuple(_rules(cursor.fetchall(), slug="")))
+
+
 def _rules(rows: Iterable[tuple[Any, ...]], *, slug: str) -> Iterable[Rule]:
     for pk, name, value, tier, tenant_id, trigger, actor, reason, until in rows:
         level = TRIGGER if trigger else TENANT if tenant_id else TIER if tier else PLATFORM

@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from governor.allowances import quantity
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from datetime import datetime
@@ -60,10 +62,10 @@ class Effective:
     def sentence(self) -> str:
         """``50 from the platform, raised to 80 for tenant acme by operator until 3 May 2026: a sale.``"""
         first, *others = self.steps
-        told = [_first(first)]
+        told = [f"{quantity(self.name, first.value)} from the platform"]
         before = first.value
         for step in others:
-            told.append(_next(step, before))
+            told.append(_next(self.name, step, before))
             before = step.value
         return ", ".join(told) + "."
 
@@ -100,11 +102,7 @@ def resolve_all(
     }
 
 
-def _first(step: Step) -> str:
-    return f"{step.value:,} from the platform"
-
-
-def _next(step: Step, before: int) -> str:
+def _next(name: str, step: Step, before: int) -> str:
     if step.level == SCRIPT:
         return f"lowered to {step.value:,} by the script itself"
     verb = "raised to" if step.value > before else "lowered to" if step.value < before else "kept at"
@@ -112,4 +110,4 @@ def _next(step: Step, before: int) -> str:
     who = f" by {step.actor}" if step.actor else ""
     until = f" until {step.until:%-d %b %Y}" if step.until else ""
     why = f" because {step.reason.rstrip('.')}" if step.reason else ""
-    return f"{verb} {step.value:,}{where}{who}{until}{why}"
+    return f"{verb} {quantity(name, step.value)}{where}{who}{until}{why}"

@@ -45,3 +45,10 @@ def may_enter(user: User | AnonymousUser, tenant: Tenant) -> bool:
     if not user.is_authenticated or not user.is_active:
         return False
     return user.is_superuser or Membership.objects.filter(tenant=tenant, user=user).exists()
+
+
+def is_owner(user: User | AnonymousUser, tenant: Tenant) -> bool:
+    """Whether the person may decide for the tenant. An operator decides in the console instead."""
+    if not user.is_authenticated or not user.is_active:
+        return False
+    return Membership.objects.filter(tenant=tenant, user=user, role=Role.OWNER).exists()

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 PLATFORM = ("/hooks/", "/api/", "/admin/", "/static/", "/connect/", "/healthz", "/readyz", "/metrics")
 # They never use the database, or take their slot themselves.
 WITHOUT_SLOT = ("/hooks/", "/static/", "/healthz", "/readyz", "/metrics")
-PORTAL_URLS = "tenants.urls"
+PORTAL_URLS = "circuitos.portal_urls"
 CACHE_SECONDS = 5.0
 CACHE_SIZE = 10_000
 

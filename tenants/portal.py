@@ -13,10 +13,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Figure:
-    """A number with its name, as the home page shows it."""
+    """A number with its name, as the home page shows it.
+
+    ``share`` (per cent) draws a bar in the ``tone`` good, close or full; ``page`` names where to read more.
+    """
 
     label: str
     value: str
+    share: int | None = None
+    tone: str = "good"
+    note: str = ""
+    page: str = ""
 
 
 _sources: dict[str, Callable[[Tenant], list[Figure]]] = {}

@@ -1,4 +1,4 @@
-"""Addresses of a tenant's portal, below its host name or ``/t/<slug>/``."""
+"""Addresses of the portal's first pages (``circuitos.portal_urls`` has all)."""
 
 from __future__ import annotations
 
@@ -11,8 +11,3 @@ urlpatterns = [
     path("sign-in/", views.SignIn.as_view(), name="portal-sign-in"),
     path("sign-out/", views.sign_out, name="portal-sign-out"),
 ]
-
-handler400 = "circuitos.errors.bad_request"
-handler403 = "circuitos.errors.forbidden"
-handler404 = "circuitos.errors.not_found"
-handler500 = "circuitos.errors.internal"

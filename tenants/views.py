@@ -75,5 +75,10 @@ def home(request: HttpRequest, tenant: Tenant) -> HttpResponse:
         {"connection": connection, "url": hook_url(connection, request)}
         for connection in tenant.connections.order_by("pk")
     ]
-    context = {"tenant": tenant, "figures": figures(tenant), "connections": connections}
+    context = {
+        "page": "home",
+        "tenant": tenant,
+        "figures": figures(tenant),
+        "connections": connections,
+    }
     return render(request, "portal/home.html", context)

@@ -11,6 +11,7 @@ class TriggersConfig(AppConfig):
 
     def ready(self) -> None:
         from tenants import portal
-        from triggers.portal import figures
+        from triggers.portal import figures, quota_figures
 
+        portal.register("quota", quota_figures)
         portal.register("triggers", figures)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from django.urls import path
 
-from triggers import rest
+from triggers import governing_rest, rest
 
 if TYPE_CHECKING:
     from django.urls import URLPattern
@@ -25,4 +25,9 @@ urlpatterns = [
     *_both("executions/<str:code>/trace", rest.ExecutionTrace, "execution-trace"),
     *_both("executions/<str:code>/replay", rest.ExecutionReplay, "execution-replay"),
     *_both("triggers", rest.TriggerList, "triggers"),
+    *_both("limits", governing_rest.Limits, "limits"),
+    *_both("quota", governing_rest.QuotaDetail, "quota"),
+    *_both("quota/upgrade", governing_rest.QuotaUpgrade, "quota-upgrade"),
+    *_both("usage", governing_rest.Usage, "usage"),
+    path("usage.csv", governing_rest.Usage.as_view(schema=None, form="csv"), name="usage-csv"),
 ]

@@ -33,11 +33,11 @@ def chromium_process() -> Iterator[Any]:
 
 @pytest.fixture
 def open_page(chromium_process: Any) -> Iterator[Callable[..., Any]]:
-    """``open_page(scheme, size)``: a fresh page; at the end nothing may have complained."""
+    """``open_page(scheme, size, …)``: a fresh page; at the end nothing may have complained."""
     opened: list[tuple[Any, list[str]]] = []
 
-    def page(scheme: str = "dark", size: dict[str, int] | None = None) -> Any:
-        context = chromium_process.new_context(color_scheme=scheme, viewport=size or chromium.WIDE)
+    def page(scheme: str = "dark", size: dict[str, int] | None = None, **options: Any) -> Any:
+        context = chromium_process.new_context(color_scheme=scheme, viewport=size or chromium.WIDE, **options)
         fresh = context.new_page()
         fresh.set_default_timeout(15_000)
         opened.append((context, chromium.complaints(fresh)))

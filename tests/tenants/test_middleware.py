@@ -30,7 +30,7 @@ class TestPortal:
     def test_a_slugs_host_leads_to_its_tenant(self, acme, globex, host):
         request = routed("/", host)
 
-        assert (request.tenant, request.urlconf) == (acme, "tenants.urls")
+        assert (request.tenant, request.urlconf) == (acme, "circuitos.portal_urls")
 
     @pytest.mark.parametrize(
         ("path", "rest"), [("/t/acme/", "/"), ("/t/acme", "/"), ("/t/acme/a/b/", "/a/b/")]

@@ -1,0 +1,3 @@
+"""Commands of the governor."""
+
+from __future__ import annotations
