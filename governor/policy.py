@@ -98,7 +98,7 @@ def load(cursor: Any, tenant_id: int) -> Policy:
 
 
 def of_scope(cursor: Any, *, tier: str = "") -> Policy:
-    """What holds for a tenant of the tier of which no override speaks; without a tier, the platform's word."""
+    """What holds for a tenant of the tier of which no override speaks; without one, the platform's word."""
     of_tier: dict[str, int] = {}
     if tier:
         cursor.execute(_TIER, [tier])

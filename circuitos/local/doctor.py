@@ -17,6 +17,7 @@ from django.db.migrations.executor import MigrationExecutor
 
 from circuitos.env import Env, faults
 from governor.jail.supervisor import JailBroken, Zygote
+from tenants import audit
 from triggers import heartbeat, registry
 
 if TYPE_CHECKING:
@@ -89,6 +90,18 @@ def _migrations(found: Env) -> Finding:
         seen = f"{len(waiting)} not applied, the first is {waiting[0][0]}"
         return Finding("migrations", "broken", seen, "Run `manage.py migrate_schemas`.")
     return Finding("migrations", "ok", "all applied")
+
+
+def _audit(found: Env) -> Finding:
+    try:
+        broken = audit.first_break()
+    except DatabaseError:
+        return Finding("audit", "broken", "it cannot be read", "Mend the database first.")
+    if broken is not None:
+        seen = f"the chain breaks at row {broken.pk}, of {broken.at:%F %T} UTC"
+        do = "A row was changed or taken out past the guards: compare with a backup, and find out who could."
+        return Finding("audit", "broken", seen, do)
+    return Finding("audit", "ok", "the chain holds")
 
 
 def _redis(found: Env) -> Finding:
@@ -164,6 +177,7 @@ LOOKS: tuple[Callable[[Env], Finding], ...] = (
     _secrets,
     _database,
     _migrations,
+    _audit,
     _redis,
     _jail,
     _scripts,
