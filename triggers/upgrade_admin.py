@@ -55,14 +55,14 @@ class UpgradeRequestAdmin(HistoryAdmin):
         said = JSONObject(on="starts_on", executions="executions", api_calls="api_calls")
         return queryset.annotate(
             may_decide=Value(self.has_decide_permission(request)),
-            is_decided=Case(When(status=RequestStatus.OPEN, then=0), default=1, output_field=IntegerField()),
             newest_day=Subquery(days.values_list(said)[:1]),
             executions_allowed=_allowed("executions_per_day"),
             api_calls_allowed=_allowed("api_calls_per_day"),
         )
 
-    def get_ordering(self, request: HttpRequest) -> list[str]:
-        return ["is_decided", "-id"]
+    def get_ordering(self, request: HttpRequest) -> list[Any]:
+        is_decided = Case(When(status=RequestStatus.OPEN, then=0), default=1, output_field=IntegerField())
+        return [is_decided.asc(), "-id"]
 
     def has_decide_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.has_perm("governor.change_upgraderequest"))
@@ -101,8 +101,8 @@ class UpgradeRequestAdmin(HistoryAdmin):
         except CodedError as error:
             messages.error(request, str(error))
             return HttpResponseRedirect(admin_url(LABEL, asked.code))
-        waits = f"{plural(lanes, 'lane')} that waited drain now." if lanes else "Nothing of it waited."
-        messages.success(request, f"{asked.tenant.name} has the {asked.tier.name} plan. {waits}")
+        waits = f"{plural(lanes, 'lane')} of it {'runs' if lanes == 1 else 'run'} now." if lanes else ""
+        messages.success(request, f"{asked.tenant.name} has the {asked.tier.name} plan. {waits}".rstrip())
         return HttpResponseRedirect(reverse("admin:governor_upgraderequest_changelist"))
 
     def decline_view(self, request: HttpRequest, code: UUID) -> HttpResponse:
