@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from governor.allowances import quantity
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from datetime import datetime
@@ -101,7 +103,7 @@ def resolve_all(
 
 
 def _first(step: Step) -> str:
-    return f"{step.value:,} from the platform"
+    return f"{quantity('', step.value)} from the platform"
 
 
 def _next(step: Step, before: int) -> str:
@@ -112,4 +114,4 @@ def _next(step: Step, before: int) -> str:
     who = f" by {step.actor}" if step.actor else ""
     until = f" until {step.until:%-d %b %Y}" if step.until else ""
     why = f" because {step.reason.rstrip('.')}" if step.reason else ""
-    return f"{verb} {step.value:,}{where}{who}{until}{why}"
+    return f"{verb} {quantity('', step.value)}{where}{who}{until}{why}"
