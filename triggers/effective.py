@@ -9,6 +9,7 @@ from governor import policy as policies
 from governor.allowances import ALLOWANCES, quantity
 from governor.limits import LIMITS
 from governor.proposal import value_in
+from governor.resolve import SCRIPT
 from logs.vocabulary import duration
 from triggers.registry import ScriptsDoNotLoad, registry
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from governor.proposal import Proposal
     from governor.resolve import Effective, Step
 
+_ONE = {"queries": "query", "ms": "ms"}
 _LEVELS = {
     "platform": "Platform",
     "tier": "Tier",
@@ -34,8 +36,7 @@ class Row:
     name: str
     label: str
     value: str
-    default: str
-    is_default: bool
+    is_set: bool  # by an operator, or by the script
     sentence: str
     counted: str
     steps: list[dict[str, Any]]
@@ -80,7 +81,9 @@ def told(name: str, value: int) -> str:
         return duration(value)
     unit = (LIMITS[name] if name in LIMITS else ALLOWANCES[name]).unit
     amount = quantity(name, value)
-    return amount if amount == "unlimited" else f"{amount} {unit}".rstrip()
+    if amount == "unlimited":
+        return amount
+    return f"{amount} {_ONE.get(unit, unit.removesuffix('s')) if value == 1 else unit}".rstrip()
 
 
 def _specs() -> list[Any]:
@@ -97,8 +100,7 @@ def _row(effective: Effective) -> Row:
         name=name,
         label=each.label,
         value=told(name, effective.value),
-        default=told(name, effective.steps[0].value),
-        is_default=len(effective.steps) == 1,
+        is_set=any(step.actor or step.level == SCRIPT for step in effective.steps),
         sentence=effective.sentence,
         counted=each.counted,
         steps=[_step(name, step) for step in effective.steps],

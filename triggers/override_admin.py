@@ -91,6 +91,7 @@ class StateFilter(DropdownFilter):  # type: ignore[misc]
 
 @admin.register(Override)
 class OverrideAdmin(HistoryAdmin):
+    list_title = "Limits & quotas"
     list_display = ["what", "value_told", "scope_told", "state", "who", "why", "since", "until_told", "verbs"]
     list_display_links = ["what"]
     list_filter = [NameFilter, ScopeFilter, StateFilter, ("tenant", TenantFilter)]
@@ -120,12 +121,6 @@ class OverrideAdmin(HistoryAdmin):
 
     def has_end_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.has_perm("governor.change_override"))
-
-    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
-        answer: HttpResponse = super().changelist_view(
-            request, {**(extra_context or {}), "title": "Limits & quotas"}
-        )
-        return answer
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
         """First a look at what the value would do, then it is set."""
@@ -274,7 +269,7 @@ class OverrideAdmin(HistoryAdmin):
             return format_html(
                 "{}<span class='co-sub'>by {}</span>", moment(override.ended_at), override.ended_by
             )
-        return moment(override.until) if override.until else "it is ended"
+        return moment(override.until) if override.until else "no end"
 
     @admin.display(description="")
     def verbs(self, override: Override) -> str:

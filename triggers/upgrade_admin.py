@@ -67,12 +67,6 @@ class UpgradeRequestAdmin(HistoryAdmin):
     def has_decide_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.has_perm("governor.change_upgraderequest"))
 
-    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
-        answer: HttpResponse = super().changelist_view(
-            request, {**(extra_context or {}), "title": "Upgrade requests"}
-        )
-        return answer
-
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
@@ -88,6 +82,8 @@ class UpgradeRequestAdmin(HistoryAdmin):
             title="Upgrade request",
             asked=asked,
             row=row,
+            executions=f"{asked.tier.executions_per_day:,}",
+            api_calls=f"{asked.tier.api_calls_per_day:,}",
             may_decide=self.has_decide_permission(request) and asked.status == RequestStatus.OPEN,
         )
 
@@ -173,8 +169,8 @@ class UpgradeRequestAdmin(HistoryAdmin):
             return ""
         # The list is a form with its token; the button sends it elsewhere.
         return format_html(
-            '<button type="submit" class="co-button co-small" formaction="{}">Approve</button>'
-            ' <a class="co-verb" href="{}">Decline</a>',
+            '<span class="co-pair"><button type="submit" class="co-button co-small" formaction="{}">Approve'
+            '</button><a class="co-verb" href="{}">Decline</a></span>',
             reverse("admin:governor_upgraderequest_approve", args=[asked.code]),
             admin_url(LABEL, asked.code),
         )

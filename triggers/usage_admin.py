@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 class UsageAdmin(HistoryAdmin):
     """One page of all tenants, one of each."""
 
+    list_title = "Usage"
+
     def get_urls(self) -> list[URLPattern]:
         one = path("<uuid:code>/", self.admin_site.admin_view(self.tenant_view), name="governor_usage_tenant")
         return [one, *super().get_urls()]
@@ -77,8 +79,8 @@ class UsageAdmin(HistoryAdmin):
             asked=asked,
             effective=effective_url(tenant.code),
             resets=[
-                (meter, usage_view.local(meter.resets_at, tenant.timezone))
-                for meter in (row.day[0], row.month[0])
+                ("Today", row.day, usage_view.resets(row.day[0].resets_at, tenant.timezone)),
+                ("This month", row.month, usage_view.resets(row.month[0].resets_at, tenant.timezone)),
             ],
             may_release=row.is_waiting_for_quota and request.user.has_perm("governor.add_override"),
         )
@@ -88,6 +90,7 @@ class UsageAdmin(HistoryAdmin):
 class ParkingAdmin(HistoryAdmin):
     """Stretches of waiting for a quota."""
 
+    list_title = "Parked"
     list_display = ["tenant", "reason", "since_told", "until_told", "state", "ended", "verbs"]
     list_filter = [("tenant", TenantFilter)]
     list_select_related = ["tenant"]
@@ -105,10 +108,6 @@ class ParkingAdmin(HistoryAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Parking]:
         queryset: QuerySet[Parking] = super().get_queryset(request)
         return queryset.annotate(may_release=Value(request.user.has_perm("governor.add_override")))
-
-    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
-        answer: HttpResponse = super().changelist_view(request, {**(extra_context or {}), "title": "Parked"})
-        return answer
 
     def release_view(self, request: HttpRequest, code: UUID) -> HttpResponse:
         """GET says how much it takes, POST gives it."""

@@ -359,6 +359,8 @@ def _meter(
     )
 
 
-def local(at: datetime, timezone: str) -> str:
-    """The moment where the tenant is: ``00:00 (America/Denver)``."""
-    return f"{at.astimezone(zone(timezone)):%-d %b %H:%M} ({timezone})"
+def resets(at: datetime, timezone: str) -> str:
+    """The moment where the tenant is, and in UTC: ``5 May 00:00 in America/Denver, 5 May 06:00 UTC``."""
+    there = at.astimezone(zone(timezone))
+    utc = f"{at:%-d %b %H:%M} UTC"
+    return utc if not there.utcoffset() else f"{there:%-d %b %H:%M} in {timezone}, {utc}"

@@ -123,7 +123,7 @@ class TestUsage:
             shown = console.get(f"{USAGE}{acme.code}/").content.decode()
 
         assert "3 events wait for the quota" in shown
-        assert "00:00 (America/Denver)" in shown
+        assert "00:00 in America/Denver, " in shown
         assert f"{PARKED}{acme.code}/release/" in shown
         other = console.get(f"{USAGE}{globex.code}/").content.decode()
         assert "Nothing waits." in other

@@ -83,9 +83,10 @@ class TestUsages:
 
         assert rows["acme"].day[0].used == 5
         assert rows["acme"].day[0].resets_at == datetime(2026, 3, 11, 11, tzinfo=UTC)
-        assert usage_view.local(rows["acme"].day[0].resets_at, "Pacific/Auckland") == (
-            "12 Mar 00:00 (Pacific/Auckland)"
+        assert usage_view.resets(rows["acme"].day[0].resets_at, "Pacific/Auckland") == (
+            "12 Mar 00:00 in Pacific/Auckland, 11 Mar 11:00 UTC"
         )
+        assert usage_view.resets(AT, "UTC") == "10 Mar 20:00 UTC"
         assert rows["globex"].day[0].used == 6
 
     def test_holds_stand_beside_what_is_used(self, acme, globex):
