@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Q
 
 from governor.allowances import ALLOWANCES
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 SHORTEST_REASON = 3
 LONGEST_REASON = 300
+_LOCK = 0x6F76  # "ov"; taken before the audit log's
 
 
 class BadOverride(CodedError):
@@ -49,7 +50,9 @@ def put(
     check(
         name=name, value=value, reason=reason, at=at, tier=tier, tenant=tenant, trigger=trigger, until=until
     )
-    with transaction.atomic():
+    with transaction.atomic(), connection.cursor() as cursor:
+        # Two at once, say by a double click, take turns: there may be one open override of a scope.
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
         before = (
             Override.objects.select_for_update()
             .filter(name=name, tier=tier, tenant=tenant, trigger=trigger, ended_at=None)
