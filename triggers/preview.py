@@ -122,9 +122,11 @@ def preview(cursor: Any, proposal: Proposal, *, tenant_id: int = 0, at: datetime
 
 def _within(cursor: Any, look: Callable[[], Preview]) -> Preview:
     with transaction.atomic():
+        cursor.execute("SELECT current_setting('statement_timeout')")
+        (before,) = cursor.fetchone()
         cursor.execute("SELECT set_config('statement_timeout', %s, true)", [str(LONGEST_MS)])
         found = look()
-        cursor.execute("SELECT set_config('statement_timeout', '0', true)")
+        cursor.execute("SELECT set_config('statement_timeout', %s, true)", [before])
     return found
 
 
@@ -179,11 +181,9 @@ def tell_limit(groups: Collection[Group], proposal: Proposal, *, is_cut: bool) -
         sentence = f"Over {seen} this would {verb} none of {plural(total, 'execution')}."
     more = ""
     if stopped:
-        more = f"The present limit stopped {plural(stopped, 'execution')}; "
-        more += (
-            f"at most {fitting:,} of them would have had room."
-            if fitting
-            else "none of them would have had room."
+        room = f"at most {fitting:,}" if fitting else "none"
+        more = (
+            f"The present limit stopped {plural(stopped, 'execution')}, of which {room} would have had room."
         )
     return Preview(sentence, more, hits=over, tenants=tenants)
 
@@ -234,7 +234,9 @@ def tell_quota(amounts: Collection[tuple[Group, int]], proposal: Proposal) -> Pr
         )
     tenants = len({group.tenant_id for group, _ in over})
     beyond = sum(amount for _, amount in over)
-    when = f"on {plural(len(over), 'day')}" if stretch == "day" else f"in {plural(len(over), 'month')}"
+    when = f"{'on' if stretch == 'day' else 'in'} {plural(len(over), stretch)}"
+    if tenants > 1:
+        when += " of theirs"
     if column == "executions":
         what = f"{plural(beyond, 'execution')} of {plural(tenants, 'tenant')}"
         sentence = f"Over the last 7 days this would have made {what} wait, {when}."

@@ -98,7 +98,7 @@ class TestRaiseALimit:
         page.click("button:text('Preview')")
         page.wait_for_selector("#preview")
         assert "none of 3 executions" in page.inner_text("#preview")
-        assert "at most 3 of them would have had room" in page.inner_text("#preview")
+        assert "at most 3 would have had room" in page.inner_text("#preview")
         assert "raised to 80" in page.inner_text("#preview")
         assert fits(page)
         keep(page, "preview")

@@ -146,7 +146,7 @@ class TestSet:
         shown = previewed(console).content.decode()
 
         assert "this would have stopped none of 1 execution." in shown
-        assert "at most 1 of them would have had room" in shown
+        assert "at most 1 would have had room" in shown
         assert "50 from the platform, raised to 80 for tenant acme by operator because a launch." in shown
         assert not Override.objects.exists()
 

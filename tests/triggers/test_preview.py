@@ -45,7 +45,7 @@ class TestLimit:
         seen = look(name="api_calls", value=40)
 
         assert seen.sentence == "Over the last 7 days this would have stopped 5 executions of 2 tenants."
-        assert seen.more == ("The present limit stopped 1 execution; none of them would have had room.")
+        assert seen.more == ("The present limit stopped 1 execution, of which none would have had room.")
         assert (seen.hits, seen.tenants) == (5, 2)
 
     def test_tells_of_those_a_higher_one_has_room_for(self, acme, globex):
@@ -55,7 +55,9 @@ class TestLimit:
         seen = look(name="api_calls", value=80)
 
         assert seen.sentence == "Over the last 7 days this would have stopped none of 3 executions."
-        assert seen.more == ("The present limit stopped 2 executions; at most 2 of them would have had room.")
+        assert seen.more == (
+            "The present limit stopped 2 executions, of which at most 2 would have had room."
+        )
         assert seen.hits == 0
 
     def test_is_for_its_scope_alone(self, acme, globex):
@@ -123,6 +125,14 @@ class TestQuota:
             "Over the last 7 days this would have made 30 executions of 1 tenant wait, on 1 day."
         )
         assert (seen.hits, seen.tenants) == (30, 1)
+
+    def test_days_of_several_tenants_are_theirs(self, acme, globex):
+        used(acme, executions=80)
+        used(globex, executions=60)
+
+        seen = look(name="executions_per_day", value=50)
+
+        assert "made 40 executions of 2 tenants wait, on 2 days of theirs" in seen.sentence
 
     def test_tells_the_most_when_none_would_have(self, acme, globex):
         used(acme, executions=80)
