@@ -79,6 +79,13 @@ class Enough(NamedTuple):
     ai_tokens: int
 
 
+class Released(NamedTuple):
+    """What a grant set going."""
+
+    lanes: int
+    writes: bool  # to CRMs
+
+
 def enough(cursor: Any, *, tenant_id: int, at: datetime) -> Enough:
     """How much would let all that waits run: batches as they would be claimed, calls as they were used."""
     cursor.execute(_WAITING, [tenant_id, PARKED, MOST_EVENTS])
@@ -116,8 +123,8 @@ def grant(
     reason: str,
     actor: str,
     at: datetime,
-) -> int:
-    """Give the tenant so much more until its quotas start anew, and open its lanes. Returns how many.
+) -> Released:
+    """Give the tenant so much more until its quotas start anew, and open its lanes.
 
     Raises ``NothingWaits``, ``InTheWay`` or ``BadOverride``; then nothing has changed.
     """
@@ -125,8 +132,8 @@ def grant(
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(_OPEN, [tenant.pk])
         is_parked = cursor.fetchone() is not None
-        cursor.execute(_WRITES, [tenant.pk, 1])
-        if not is_parked and not cursor.fetchone()[0]:
+        had_writes = writes_wait(cursor, tenant_id=tenant.pk)
+        if not is_parked and not had_writes:
             raise NothingWaits(f"Nothing of {tenant.name} waits for its quota any more.")
         policy = load(cursor, tenant.pk)
         day, month = usage.read(cursor, tenant_id=tenant.pk, on=day_of(at, policy.timezone))
@@ -145,8 +152,15 @@ def grant(
         )
         opened = parking.release(tenant_id=tenant.pk, actor=actor, at=at)
         outbox_lanes.review(at=at)
+        sends = had_writes and not writes_wait(cursor, tenant_id=tenant.pk)
         transaction.on_commit(partial(bells.ring, opened))
-    return len(opened)
+    return Released(len(opened), sends)
+
+
+def writes_wait(cursor: Any, *, tenant_id: int) -> bool:
+    """Whether writes to a CRM wait for the tenant's quota."""
+    cursor.execute(_WRITES, [tenant_id, 1])
+    return bool(cursor.fetchone()[0])
 
 
 def _needed(

@@ -18,6 +18,7 @@ from governor.choices import RequestStatus
 from governor.models import Parking, UpgradeRequest, Usage
 from governor.overrides import LONGEST_REASON
 from logs.pills import moment, pill
+from logs.vocabulary import plural
 from tenants.errors import CodedError
 from tenants.models import Tenant
 from tenants.operators import HistoryAdmin, TenantFilter
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from django.db.models import QuerySet
     from django.urls import URLPattern
 
-    from triggers.grants import Enough
+    from triggers.grants import Enough, Released
 
 
 @admin.register(Usage)
@@ -68,6 +69,8 @@ class UsageAdmin(HistoryAdmin):
         tenant = _tenant_of(code)
         at = now()
         (row,) = usage_view.usages(at=at, tenant_id=tenant.pk)
+        with connection.cursor() as cursor:
+            writes = grants.writes_wait(cursor, tenant_id=tenant.pk)
         with every_tenant():
             asked = UpgradeRequest.objects.filter(tenant=tenant, status=RequestStatus.OPEN).first()
         return self.page(
@@ -82,7 +85,9 @@ class UsageAdmin(HistoryAdmin):
                 ("Today", row.day, usage_view.resets(row.day[0].resets_at, tenant.timezone)),
                 ("This month", row.month, usage_view.resets(row.month[0].resets_at, tenant.timezone)),
             ],
-            may_release=row.is_waiting_for_quota and request.user.has_perm("governor.add_override"),
+            writes=writes,
+            may_release=(row.is_waiting_for_quota or writes)
+            and request.user.has_perm("governor.add_override"),
         )
 
 
@@ -122,21 +127,13 @@ class ParkingAdmin(HistoryAdmin):
         form = GrantForm(request.POST)
         if form.is_valid():
             try:
-                lanes = grants.grant(
+                released = grants.grant(
                     tenant=tenant, **form.cleaned_data, actor=request.user.get_username(), at=at
                 )
             except CodedError as error:
                 form.add_error(None, str(error))
             else:
-                if lanes:
-                    said = (
-                        f"{lanes} lanes of {tenant.name} run now."
-                        if lanes > 1
-                        else f"1 lane of {tenant.name} runs now."
-                    )
-                    messages.success(request, said)
-                else:
-                    messages.warning(request, "The quota was raised, but no lane could be opened yet.")
+                _tell(request, tenant, released)
                 return HttpResponseRedirect(reverse("admin:governor_usage_tenant", args=[tenant.code]))
         return self._ask(request, tenant, form, enough)
 
@@ -194,6 +191,17 @@ class GrantForm(forms.Form):
 
     def clean_ai_tokens(self) -> int:
         return self.cleaned_data["ai_tokens"] or 0
+
+
+def _tell(request: HttpRequest, tenant: Tenant, released: Released) -> None:
+    lanes = released.lanes
+    if lanes:
+        said = f"{plural(lanes, 'lane')} of {tenant.name} {'runs' if lanes == 1 else 'run'} now."
+        messages.success(request, said)
+    if released.writes:
+        messages.success(request, f"CRM writes of {tenant.name} are sent now.")
+    if not lanes and not released.writes:
+        messages.warning(request, "Nothing could be opened yet: more is needed.")
 
 
 def _tenant_of(code: UUID) -> Tenant:

@@ -94,7 +94,7 @@ class TestGrant:
         assert len(runs.jobs) == 2
 
         with django_capture_on_commit_callbacks(execute=True):
-            assert grant(acme) == 1
+            assert grant(acme) == (1, False)
         engine.put(acme, "later")
         engine.drain(running)
 

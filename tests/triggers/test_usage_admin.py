@@ -17,7 +17,7 @@ from tenants.scope import every_tenant
 from tests.query_counts import counted
 from tests.rows import make_event, make_execution
 from triggers import bells
-from triggers.models import Lane
+from triggers.models import Lane, OutboxLane, OutboxWrite
 
 pytestmark = pytest.mark.django_db
 USAGE = "/admin/governor/usage/"
@@ -164,7 +164,7 @@ class TestParked:
     def test_lets_what_waits_run(self, console, parked, acme, rung, django_capture_on_commit_callbacks):
         page = f"{PARKED}{acme.code}/release/"
         asked = console.get(page)
-        assert "3 events of Acme wait for the quota" in asked.content.decode()
+        assert "Waiting for the quota of Acme: 3 events." in asked.content.decode()
         assert asked.context["form"].initial["executions"] == asked.context["enough"].executions
 
         with django_capture_on_commit_callbacks(execute=True):
@@ -206,7 +206,30 @@ class TestParked:
 
         answer = console.post(f"{PARKED}{acme.code}/release/", values, follow=True)
 
-        assert "no lane could be opened" in answer.content.decode()
+        assert "Nothing could be opened yet" in answer.content.decode()
+
+    def test_writes_to_a_crm_too(self, console, acme, globex, acme_hubspot):
+        on = day_of(now(), acme.timezone)
+        with every_tenant():
+            Usage.objects.create(tenant=acme, period="d", starts_on=on, api_calls=1_000)
+            lane = OutboxLane.objects.create(
+                connection=acme_hubspot, tenant=acme, waits_for_quota=True, next_attempt_at=now()
+            )
+            OutboxWrite.objects.create(
+                tenant=acme, connection=acme_hubspot, execution=new_code(), object="Contact", record_id="c1",
+                operation="update", sealed=b"", created_at=now(), status="pending",
+            )  # fmt: skip
+        page = f"{PARKED}{acme.code}/release/"
+        assert page in console.get(f"{USAGE}{acme.code}/").content.decode()
+        asked = console.get(page)
+        assert "Waiting for the quota of Acme: 1 CRM write." in asked.content.decode()
+
+        answer = console.post(page, {"executions": "0", "api_calls": "1", "reason": "a launch"}, follow=True)
+
+        assert "CRM writes of Acme are sent now." in answer.content.decode()
+        lane.refresh_from_db()
+        assert (lane.waits_for_quota, lane.next_attempt_at) == (False, None)
+        assert Override.objects.get().value == 1_001
 
     def test_where_nothing_waits(self, console, parked, globex):
         values = {"executions": "3", "api_calls": "0", "reason": "a launch"}
