@@ -8,12 +8,11 @@ from urllib.parse import urlencode
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db import connection
-from django.db.models import Q, Value
+from django.db.models import Value
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import path, reverse
 from django.utils.html import format_html
 from django.utils.timezone import now
-from unfold.contrib.filters.admin import DropdownFilter
 
 from governor import overrides, policy
 from governor.allowances import ALLOWANCES
@@ -24,6 +23,7 @@ from tenants.errors import CodedError
 from tenants.models import Tenant
 from tenants.operators import HistoryAdmin, TenantFilter
 from triggers import effective
+from triggers.override_filters import NameFilter, ScopeFilter, StateFilter
 from triggers.override_form import OverrideForm
 from triggers.preview import preview
 
@@ -35,58 +35,6 @@ if TYPE_CHECKING:
 
 MOST_NAMED = 200  # tenants offered while one types
 LIST = "admin:governor_override_changelist"
-
-
-class NameFilter(DropdownFilter):  # type: ignore[misc]  # unfold ships no types
-    """By limit or quota."""
-
-    title = "limit or quota"
-    parameter_name = "name"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        limits = [(each.name, each.label) for each in LIMITS.values()]
-        return limits + [(each.name, each.label) for each in ALLOWANCES.values()]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Override]) -> QuerySet[Override]:
-        return queryset.filter(name=self.value()) if self.value() else queryset
-
-
-class ScopeFilter(DropdownFilter):  # type: ignore[misc]
-    """By what it is for."""
-
-    title = "scope"
-    parameter_name = "scope"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("platform", "Platform"), ("tier", "Tier"), ("tenant", "Tenant"), ("trigger", "Trigger")]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Override]) -> QuerySet[Override]:
-        wanted = {
-            "platform": Q(tier=None, tenant=None, trigger=""),
-            "tier": Q(tier__isnull=False),
-            "tenant": Q(tenant__isnull=False, trigger=""),
-            "trigger": ~Q(trigger=""),
-        }.get(self.value() or "")
-        return queryset.filter(wanted) if wanted else queryset
-
-
-class StateFilter(DropdownFilter):  # type: ignore[misc]
-    """By whether it holds now."""
-
-    title = "state"
-    parameter_name = "state"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("in-force", "In force"), ("lapsed", "Lapsed"), ("ended", "Ended")]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Override]) -> QuerySet[Override]:
-        at = now()
-        wanted = {
-            "in-force": Q(until=None, ended_at=None) | Q(until__gt=at, ended_at=None),
-            "lapsed": Q(until__lte=at, ended_at=None),
-            "ended": Q(ended_at__isnull=False),
-        }.get(self.value() or "")
-        return queryset.filter(wanted) if wanted else queryset
 
 
 @admin.register(Override)

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.db import connection
 
 from governor import forecast
-from governor.allowances import DAYS_A_MONTH, UNLIMITED, quantity
+from governor.allowances import DAYS_A_MONTH, UNLIMITED
 from governor.calendar import day_of, month_of, starts_at, zone
 from governor.choices import Period
 from governor.tenant_governor import resets_at
-from logs.vocabulary import AMBER_FROM, RED_FROM
+from triggers.usage_rows import MOST_WAITING, Meter, ParkedLane, TenantUsage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
 PAGE = 50
 MOST_CHARGES = 20_000  # of the ledger, for the pace
 MOST_LANES = 200
-MOST_WAITING = 1_000  # events counted in one lane
 
 _TIMEZONES = "SELECT DISTINCT timezone FROM public.tenants_tenant"
 # Allowed: an override of the tenant, of its tier, the tier, one of the platform; as governor.policy has it.
@@ -124,127 +122,6 @@ _RESOURCES = (
     ("api_calls", Period.MONTH, "API calls"),
 )
 _HELD = {"executions": "held_executions", "api_calls": "held_calls"}
-
-
-@dataclass(frozen=True, slots=True)
-class Meter:
-    """One quota of a tenant: used, held by what runs now, allowed."""
-
-    name: str
-    label: str
-    period: str
-    used: int
-    held: int
-    allowed: int
-    resets_at: datetime
-    exhausted_at: datetime | None = None
-    expected: int = 0
-
-    @property
-    def share(self) -> float:
-        return self.used / self.allowed if self.allowed else float(self.used > 0)
-
-    @property
-    def percent(self) -> int:
-        return min(100, round(self.share * 100))
-
-    @property
-    def held_percent(self) -> int:
-        return min(100 - self.percent, round(self.held * 100 / self.allowed)) if self.allowed else 0
-
-    @property
-    def tone(self) -> str:
-        return "bad" if self.share >= RED_FROM else "warn" if self.share >= AMBER_FROM else "good"
-
-    @property
-    def is_unlimited(self) -> bool:
-        return self.allowed >= UNLIMITED
-
-    @property
-    def used_text(self) -> str:
-        return f"{self.used:,}"
-
-    @property
-    def held_text(self) -> str:
-        return f"{self.held:,}" if self.held else ""
-
-    @property
-    def allowed_text(self) -> str:
-        return quantity(self.name, self.allowed)
-
-    @property
-    def will_run_out(self) -> bool:
-        """Before the quota starts anew, and it has not yet."""
-        return self.exhausted_at is not None and self.used < self.allowed
-
-
-@dataclass(frozen=True, slots=True)
-class ParkedLane:
-    """A lane that waits, with the events in it; ``is_cut``: there are more."""
-
-    lane_id: int
-    object: str
-    kind: str
-    reason: str
-    until: datetime | None
-    events: int
-    since: datetime | None
-
-    @property
-    def is_cut(self) -> bool:
-        return self.events >= MOST_WAITING
-
-
-@dataclass(slots=True)
-class TenantUsage:
-    """A tenant's row of the page."""
-
-    pk: int
-    code: str
-    slug: str
-    name: str
-    timezone: str
-    tier: str
-    share: float
-    meters: list[Meter]
-    lanes: list[ParkedLane] = field(default_factory=list)
-
-    @property
-    def tone(self) -> str:
-        return "bad" if self.share >= RED_FROM else "warn" if self.share >= AMBER_FROM else "good"
-
-    @property
-    def percent(self) -> int:
-        return round(self.share * 100)
-
-    @property
-    def day(self) -> list[Meter]:
-        return [meter for meter in self.meters if meter.period == Period.DAY]
-
-    @property
-    def month(self) -> list[Meter]:
-        return [meter for meter in self.meters if meter.period == Period.MONTH]
-
-    @property
-    def nearest(self) -> Meter:
-        return max(self.meters, key=lambda meter: meter.share)
-
-    @property
-    def waiting(self) -> str:
-        events = sum(lane.events for lane in self.lanes)
-        return f"{events:,}{'+' if any(lane.is_cut for lane in self.lanes) else ''}"
-
-    @property
-    def since(self) -> datetime | None:
-        return min((lane.since for lane in self.lanes if lane.since), default=None)
-
-    @property
-    def until(self) -> datetime | None:
-        return max((lane.until for lane in self.lanes if lane.until), default=None)
-
-    @property
-    def is_waiting_for_quota(self) -> bool:
-        return any(lane.reason == "quota" for lane in self.lanes)
 
 
 def usages(
