@@ -64,6 +64,15 @@ _NAVIGATION: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
         ),
     ),
     (
+        "Governor",
+        (
+            ("Limits & quotas", "speed", "governor_override_changelist"),
+            ("Usage", "data_usage", "governor_usage_changelist"),
+            ("Upgrade requests", "upgrade", "governor_upgraderequest_changelist"),
+            ("Parked", "pause_circle", "governor_parking_changelist"),
+        ),
+    ),
+    (
         "Customers",
         (
             ("Tenants", "apartment", "tenants_tenant_changelist"),

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 SHORTEST_REASON = 3
 LONGEST_REASON = 300
+_LOCK = 0x6F76  # "ov"; taken before the audit log's
 
 
 class BadOverride(CodedError):

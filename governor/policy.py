@@ -22,6 +22,7 @@ SELECT tenant.slug, tenant.timezone, tier.slug, {", ".join(f"tier.{field}" for f
 FROM public.tenants_tenant tenant JOIN public.tenants_tier tier ON tier.slug = tenant.tier_id
 WHERE tenant.id = %s
 """  # noqa: S608  # constants of this module
+_TIER = f"SELECT {', '.join(_TIER_FIELDS)} FROM public.tenants_tier WHERE slug = %s"  # noqa: S608
 _OVERRIDES = """
 SELECT id, name, value, tier_id, tenant_id, trigger, actor, reason, until FROM public.governor_override
 WHERE ended_at IS NULL AND (until IS NULL OR until > clock_timestamp())
@@ -96,10 +97,15 @@ def load(cursor: Any, tenant_id: int) -> Policy:
     return Policy(slug, timezone, tier, of_tier, tuple(_rules(cursor.fetchall(), slug=slug)))
 
 
-def of_platform(cursor: Any) -> Policy:
-    """What holds where no tier and no tenant says otherwise: one query."""
-    cursor.execute(_OVERRIDES, [None, None])
-    return Policy("", "UTC", "", {}, tuple(_rules(cursor.fetchall(), slug="")))
+def of_scope(cursor: Any, *, tier: str = "") -> Policy:
+    """What holds for a tenant of the tier of which no override speaks; without one, the platform's word."""
+    of_tier: dict[str, int] = {}
+    if tier:
+        cursor.execute(_TIER, [tier])
+        row = cursor.fetchone() or ()
+        of_tier = {field: value for field, value in zip(_TIER_FIELDS, row, strict=False) if value is not None}
+    cursor.execute(_OVERRIDES, [tier or None, None])
+    return Policy("", "UTC", tier, of_tier, tuple(_rules(cursor.fetchall(), slug="")))
 
 
 def _rules(rows: Iterable[tuple[Any, ...]], *, slug: str) -> Iterable[Rule]:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.contrib import admin, messages
+from django.db.models import Model
+from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.timezone import now
 from unfold.admin import TabularInline
@@ -23,16 +25,28 @@ from tenants.tokens import issue, revoke
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from django.db.models import Model, QuerySet
+    from django.db.models import QuerySet
     from django.http import HttpRequest
 
 
 class AuditedAdmin(OperatorAdmin):
-    """Each change by an operator leaves a row in the audit log: which fields, not their values."""
+    """Each change by an operator leaves a row in the audit log: which fields, and of some the values."""
+
+    audited: tuple[str, ...] = ()  # fields whose old and new values are noted
 
     def save_model(self, request: HttpRequest, obj: Model, form: forms.ModelForm[Any], change: bool) -> None:  # noqa: FBT001
         self.store(request, obj, form, is_new=not change)
-        self.note(request, obj, "changed" if change else "created", fields=sorted(form.changed_data))
+        changed = [name for name in self.audited if change and name in form.changed_data]
+        values = (
+            {
+                "before": {name: _plain(form.initial.get(name)) for name in changed},
+                "after": {name: _plain(form.cleaned_data.get(name)) for name in changed},
+            }
+            if changed
+            else {}
+        )
+        fields = sorted(form.changed_data)
+        self.note(request, obj, "changed" if change else "created", fields=fields, **values)
 
     def store(self, request: HttpRequest, obj: Any, form: forms.ModelForm[Any], *, is_new: bool) -> None:
         obj.save()
@@ -53,10 +67,43 @@ class AuditedAdmin(OperatorAdmin):
         )
 
 
+def _plain(value: Any) -> Any:
+    return value.pk if isinstance(value, Model) else value
+
+
 @admin.register(Tier)
 class TierAdmin(AuditedAdmin):
-    list_display = ["name", "slug", "executions_per_day", "api_calls_per_day"]
+    audited = tuple(field.name for field in Tier._meta.concrete_fields)  # noqa: SLF001
+    list_display = [
+        "name", "slug", "executions_per_day", "api_calls_per_day", "concurrent_executions", "weight",
+        "upgrade_to",
+    ]  # fmt: skip
+    list_select_related = ["upgrade_to"]
     ordering = ["executions_per_day"]
+    fieldsets = [
+        (None, {"fields": ["slug", "name", "upgrade_to"]}),
+        (
+            "A day",
+            {
+                "fields": ["executions_per_day", "api_calls_per_day", "ai_tokens_per_day"],
+                "description": "Of the tenant's own calendar. Beyond it events wait in order; none is lost.",
+            },
+        ),
+        (
+            "A month",
+            {
+                "fields": ["executions_per_month", "api_calls_per_month"],
+                "description": "Left empty, 30 times the day's.",
+            },
+        ),
+        (
+            "Share of the machine",
+            {
+                "fields": ["concurrent_executions", "weight"],
+                "description": "A tenant's own values are set under Limits & quotas.",
+            },
+        ),
+    ]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Tier | None = None) -> list[str]:
         return ["slug"] if obj else []
@@ -92,6 +139,7 @@ def _checked(check: Callable[[str], None], value: str) -> str:
 @admin.register(Tenant)
 class TenantAdmin(AuditedAdmin):
     form = TenantForm
+    audited = ("tier", "status", "timezone")
     list_display = ["name", "slug", "tier", "status", "timezone", "portal"]
     list_filter = ["status", "tier"]
     list_select_related = ["tier"]
@@ -100,10 +148,10 @@ class TenantAdmin(AuditedAdmin):
 
     def get_fields(self, request: HttpRequest, obj: Tenant | None = None) -> list[str]:
         fields = ["slug", "name", "tier", "timezone", "settings"]
-        return [*fields, "status", "schema_name", "portal"] if obj else fields
+        return [*fields, "status", "schema_name", "portal", "limits"] if obj else fields
 
     def get_readonly_fields(self, request: HttpRequest, obj: Tenant | None = None) -> list[str]:
-        return ["slug", "schema_name", "portal"] if obj else []
+        return ["slug", "schema_name", "portal", "limits"] if obj else []
 
     def get_inlines(self, request: HttpRequest, obj: Tenant | None) -> list[Any]:
         return [DomainInline, MembershipInline] if obj else []
@@ -123,6 +171,14 @@ class TenantAdmin(AuditedAdmin):
     @admin.display(description="Portal")
     def portal(self, tenant: Tenant) -> str:
         return format_html('<a href="{}">{}</a>', f"/t/{tenant.slug}/", portal_url(tenant))
+
+    @admin.display(description="Governor")
+    def limits(self, tenant: Tenant) -> str:
+        return format_html(
+            '<a class="co-verb" href="{}">Limits and quotas</a> · <a class="co-verb" href="{}">Usage</a>',
+            reverse("admin:governor_override_effective", args=[tenant.code]),
+            reverse("admin:governor_usage_tenant", args=[tenant.code]),
+        )
 
 
 FORGET = "-"

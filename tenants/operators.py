@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django.contrib.admin import ShowFacets
+from django.template.response import TemplateResponse
 from django.urls import reverse
 from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import RelatedDropdownFilter, TextFilter
@@ -16,7 +18,7 @@ from tenants.scope import every_tenant
 
 if TYPE_CHECKING:
     from django.db import models
-    from django.http import HttpRequest
+    from django.http import HttpRequest, HttpResponse
 
 
 class CodeChangeList(ChangeList):  # type: ignore[misc]  # unfold ships no types
@@ -42,6 +44,7 @@ class OperatorAdmin(ModelAdmin):  # type: ignore[misc]
     compressed_fields = True
     warn_unsaved_form = True
     list_defer: tuple[str, ...] = ()
+    list_title = ""  # where operators call it otherwise than the model's name
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[Any]:
         with every_tenant():
@@ -60,6 +63,31 @@ class OperatorAdmin(ModelAdmin):  # type: ignore[misc]
             except ValueError:
                 pass
         return super().get_object(request, object_id, from_field)
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        answer: HttpResponse = super().changelist_view(
+            request, {**(extra_context or {}), "opts": self._titled()}
+        )
+        return answer
+
+    def _titled(self) -> Any:
+        """The model's options for the page's head."""
+        if not self.list_title:
+            return self.opts
+        shown = copy(self.opts)
+        shown.verbose_name_plural = self.list_title
+        return shown
+
+    def page(self, request: HttpRequest, template: str, *, title: str, **context: Any) -> HttpResponse:
+        """A page of our own, in the console's frame."""
+        shown = {
+            **self.admin_site.each_context(request),
+            "opts": self._titled(),
+            "title": title,
+            "has_view_permission": True,
+            **context,
+        }
+        return TemplateResponse(request, template, shown)
 
 
 class HistoryAdmin(OperatorAdmin):

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from django.contrib import admin, messages
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
-from django.template.response import TemplateResponse
 from django.urls import path
 from django.utils.html import format_html
 from django.utils.timezone import now
@@ -18,7 +17,16 @@ from logs.vocabulary import duration, status_of
 from tenants.errors import CodedError
 from tenants.operators import HistoryAdmin, TenantFilter, admin_url, exact
 from tenants.scope import every_tenant
-from triggers import flow_admin, history, hosts_admin, page, replay
+from triggers import (
+    flow_admin,
+    history,
+    hosts_admin,
+    override_admin,
+    page,
+    replay,
+    upgrade_admin,
+    usage_admin,
+)
 from triggers.choices import EventStatus, Mode
 from triggers.models import Event, Execution
 
@@ -26,7 +34,16 @@ if TYPE_CHECKING:
     from django.db.models import QuerySet
     from django.urls import URLPattern
 
-__all__ = ["EventAdmin", "ExecutionAdmin", "flow_admin", "hosts_admin"]  # Django looks here for all modules
+# Django looks here for all of them.
+__all__ = [
+    "EventAdmin",
+    "ExecutionAdmin",
+    "flow_admin",
+    "hosts_admin",
+    "override_admin",
+    "upgrade_admin",
+    "usage_admin",
+]
 EXECUTION = "triggers.execution"
 MOST_REPLAYS = 50  # of one action, so that a careless tick does not flood a tenant's quota
 
@@ -67,7 +84,7 @@ class EventAdmin(HistoryAdmin):
             return _missing(self, request, object_id)
         with every_tenant():
             shown = page.event_page(event)
-        return _page(self, request, "console/event.html", title=str(event), **shown)
+        return self.page(request, "console/event.html", title=str(event), **shown)
 
     @admin.display(description="Record", ordering="id")
     def record(self, event: Event) -> str:
@@ -137,8 +154,7 @@ class ExecutionAdmin(HistoryAdmin):
             return _missing(self, request, object_id)
         with every_tenant():
             shown = page.execution_page(execution)
-        return _page(
-            self,
+        return self.page(
             request,
             "console/execution.html",
             title=execution.trigger,
@@ -230,22 +246,6 @@ class ExecutionAdmin(HistoryAdmin):
 def _replay(execution: Execution, request: HttpRequest, *, mode: str) -> Execution:
     return replay.replay(
         execution=execution, mode=mode, release="live", records="all", actor=str(request.user), at=now()
-    )
-
-
-def _page(
-    model_admin: Any, request: HttpRequest, template: str, *, title: str, **context: Any
-) -> HttpResponse:
-    return TemplateResponse(
-        request,
-        template,
-        {
-            **model_admin.admin_site.each_context(request),
-            "opts": model_admin.opts,
-            "title": title,
-            "has_view_permission": True,
-            **context,
-        },
     )
 
 

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db.models import Count
 from django.utils.timezone import now
 
-from logs.vocabulary import duration, status_of, word
-from triggers import figures, history
+from governor.choices import RequestStatus
+from governor.models import UpgradeRequest
+from logs.vocabulary import AMBER_FROM, duration, plural, status_of, word
+from triggers import figures, history, usage_view
 from triggers.choices import ExecutionStatus
 from triggers.models import Execution, Lane
 
 MOST_NEWEST = 8
 MOST_TROUBLE = 6
 MOST_PARKED = 5
+MOST_NEAR = 5
+MOST_LANES = 5_000  # parked ones counted by reason
+MOST_ASKED = 100
 TROUBLE_WITHIN = 20_000  # executions back from the newest; older trouble is found in the list
 ERROR_RATE_GOAL = 0.001  # the service's goal for failed executions
 
@@ -36,6 +42,14 @@ def overview_page() -> dict[str, Any]:
     parked = list(
         Lane.objects.exclude(parked_reason="").select_related("tenant").order_by("-pk")[:MOST_PARKED]
     )
+    newest_parked = Lane.objects.exclude(parked_reason="").order_by("-pk").values("pk")[:MOST_LANES]
+    by_reason = (
+        Lane.objects.filter(pk__in=newest_parked)
+        .values_list("parked_reason")
+        .annotate(lanes=Count("pk"))
+        .order_by("-lanes")
+    )
+    asked = len(UpgradeRequest.objects.filter(status=RequestStatus.OPEN).values_list("pk")[:MOST_ASKED])
     highest = max((total for total, _ in hour.buckets), default=0)
     return {
         "at": at,
@@ -61,6 +75,9 @@ def overview_page() -> dict[str, Any]:
         "newest": [_row(execution) for execution in newest],
         "trouble": [_row(execution) for execution in trouble],
         "parked": parked,
+        "parked_by_reason": [(reason, plural(lanes, "lane")) for reason, lanes in by_reason],
+        "near": usage_view.nearest(at=at, most=MOST_NEAR, above=AMBER_FROM),
+        "asked_text": f"{plural(asked, 'upgrade request')} open" if asked else "",
         "triggers": [
             {
                 "name": name,

@@ -25,7 +25,7 @@ def of_tenant(tenant: Tenant | None, *, trigger: str = "") -> dict[str, Any]:
     """
     declared = registry().get(trigger).limits if trigger else None
     with connection.cursor() as cursor:
-        found = policy.load(cursor, tenant.pk) if tenant else policy.of_platform(cursor)
+        found = policy.load(cursor, tenant.pk) if tenant else policy.of_scope(cursor)
     return {
         "tenant": found.tenant or None,
         "tier": found.tier or None,
@@ -38,7 +38,7 @@ def of_tenant(tenant: Tenant | None, *, trigger: str = "") -> dict[str, Any]:
 def one(tenant: Tenant | None, *, name: str, trigger: str = "") -> dict[str, Any]:
     """One limit or allowance, as ``of_tenant`` says it."""
     with connection.cursor() as cursor:
-        found = policy.load(cursor, tenant.pk) if tenant else policy.of_platform(cursor)
+        found = policy.load(cursor, tenant.pk) if tenant else policy.of_scope(cursor)
     return row((found.limits(trigger) if name in LIMITS else found.allowances)[name])
 
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
+from django.urls import reverse
 from django.utils.dateparse import parse_datetime
 
+from governor.limits import LIMITS
 from logs.summary import summary
 from logs.vocabulary import ROUTINE_LEVELS, duration, fold, word
 from triggers import history
@@ -38,7 +41,11 @@ def execution_page(execution: Execution) -> dict[str, Any]:
         "spans": [_span(span) for span in head],
         "spans_folded": [_span(span) for span in document["spans"][len(head) : len(head) + left_out]],
         "spans_after": [_span(span) for span in tail],
-        "meters": [row for row in document["meters"] if row["used"] or row["is_cause"]],
+        "meters": [
+            {**row, "why": _why(execution, row)}
+            for row in document["meters"]
+            if row["used"] or row["is_cause"]
+        ],
         "unused": [row for row in document["meters"] if not row["used"] and not row["is_cause"]],
         "counts": [{"word": word(status), "count": count} for status, count in document["counts"].items()],
         "outcomes": [_outcome(row) for row in document["outcomes"][:MOST_RECORDS]],
@@ -100,6 +107,15 @@ def _event_sentence(event: Event, *, is_parked: bool) -> str:
         detail = (event.error or {}).get("detail") or event.reason or "a trigger failed on it"
         return f"A dead letter: {detail}."
     return {EventStatus.RUNNING: "A worker has it."}.get(EventStatus(event.status), "Every trigger ran.")
+
+
+def _why(execution: Execution, row: Mapping[str, Any]) -> str:
+    """Where it is told who set a limit that is not the platform's."""
+    name = row["name"]
+    if name not in LIMITS or row["max"] == LIMITS[name].default:
+        return ""
+    page = reverse("admin:governor_override_effective", args=[execution.tenant.code])
+    return f"{page}?{urlencode({'trigger': execution.trigger, 'name': name})}#{name}"
 
 
 def _error_title(error: Mapping[str, Any] | None) -> str:

@@ -149,8 +149,12 @@ class Supervisor:
         if left.works:
             return self._resumed(cursor, lease, gate, left.works, at)
         if not lease.is_replay and gate.is_closed():
-            gate.park()
-            return []
+            # An operator may have raised the quota since the policy was read.
+            self.policies.forget(lease.tenant_id)
+            gate = admission.Gate(cursor, lease, self.policies.of(cursor, lease.tenant_id), at=at)
+            if gate.is_closed():
+                gate.park()
+                return []
         claimed = claim.Claimed() if lease.is_replay else self._claim(cursor, lease, left.held, gate, at)
         if gate.refusal is not None:
             gate.park()

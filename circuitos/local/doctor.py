@@ -19,6 +19,7 @@ from django.utils.timezone import now
 from circuitos.env import Env, faults
 from governor.jail import selftest
 from governor.jail.supervisor import JailBroken
+from tenants import audit
 from triggers import heartbeat, registry
 
 if TYPE_CHECKING:
@@ -97,6 +98,18 @@ def _migrations(found: Env) -> Finding:
     return Finding("migrations", "ok", "all applied")
 
 
+def _audit(found: Env) -> Finding:
+    try:
+        broken = audit.first_break()
+    except DatabaseError:
+        return Finding("audit", "broken", "it cannot be read", "Mend the database first.")
+    if broken is not None:
+        seen = f"the chain breaks at row {broken.pk}, of {broken.at:%F %T} UTC"
+        do = "A row was changed or taken out past the guards: compare with a backup, and find out who could."
+        return Finding("audit", "broken", seen, do)
+    return Finding("audit", "ok", "the chain holds")
+
+
 def _redis(found: Env) -> Finding:
     try:
         version = heartbeat.client().info("server").get("redis_version", "?")
@@ -166,6 +179,7 @@ LOOKS: tuple[Callable[[Env], Finding], ...] = (
     _secrets,
     _database,
     _migrations,
+    _audit,
     _redis,
     _jail,
     _scripts,

@@ -38,3 +38,9 @@ def complaints(page: Any) -> list[str]:
     page.on("pageerror", lambda error: found.append(str(error)))
     page.on("response", lambda got: found.append(f"{got.status} {got.url}") if got.status >= 400 else None)
     return found
+
+
+def fits(page: Any) -> bool:
+    """Whether nothing stands out to the right of the page."""
+    page.wait_for_load_state()
+    return bool(page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth"))

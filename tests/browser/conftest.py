@@ -48,3 +48,19 @@ def open_page(chromium_process: Any) -> Iterator[Callable[..., Any]]:
     for context, _ in opened:
         context.close()
     assert said == []
+
+
+@pytest.fixture
+def console(open_page: Callable[..., Any], live_server: Any, operator: Any) -> Callable[..., Any]:
+    """``console(scheme, size)``: a page of a signed-in operator."""
+
+    def enter(scheme: str = "dark", size: dict[str, int] = chromium.WIDE) -> Any:
+        page = open_page(scheme, size)
+        page.goto(f"{live_server.url}/admin/login/")
+        page.fill("#id_username", operator.username)
+        page.fill("#id_password", "operator-password")
+        page.click("button[type=submit]")
+        page.wait_for_url("**/admin/")
+        return page
+
+    return enter

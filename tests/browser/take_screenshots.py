@@ -1,4 +1,4 @@
-"""Takes the docs' pictures from a running `up`: ``python -m tests.browser.take_screenshots``."""
+"""Takes the docs' pictures from a running `up`: ``python -m tests.browser.take_screenshots [NAME …]``."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 from playwright.sync_api import sync_playwright
 
@@ -14,6 +15,17 @@ from tests.browser import chromium
 ROOT = Path(__file__).resolve().parents[2]
 IMAGES = ROOT / "docs" / "images"
 HOME = Path(os.environ.get("CIRCUITOS_HOME") or ROOT / ".circuitos")
+
+
+# Stops the demo's chatty script later: the preview tells what it would have done.
+LIMIT = "/admin/governor/override/add/?name=api_calls&value=80&tenant=demo"
+
+
+def _preview(page: Any) -> None:
+    page.fill("[name=reason]", "Their campaign doubles the leads this week.")
+    page.check("[name=ends][value=week]")
+    page.click("button[name=preview]")
+    page.wait_for_selector("#preview")
 
 
 # Picture, the page behind it, and how it is looked at.
@@ -27,10 +39,15 @@ PICTURES = (
     ("overview-light", "/admin/", "light", chromium.WIDE),
     ("executions", "/admin/triggers/execution/", "dark", chromium.WIDE),
     ("executions-phone", "/admin/triggers/execution/", "light", chromium.PHONE),
+    ("usage", "/admin/governor/usage/", "dark", chromium.WIDE),
+    ("limits", LIMIT, "dark", chromium.WIDE),
 )
+# What is done on a page before its picture is taken.
+DEEDS = {"limits": _preview}
 
 
-def main() -> int:
+def main(*wanted: str) -> int:
+    """Take those named, or all."""
     demo = json.loads((HOME / "demo.json").read_text())
     story = json.loads((HOME / "story.json").read_text())
     IMAGES.mkdir(parents=True, exist_ok=True)
@@ -38,6 +55,8 @@ def main() -> int:
     with sync_playwright() as playwright:
         browser = chromium.launch(playwright)
         for name, where, scheme, size in PICTURES:
+            if wanted and name not in wanted:
+                continue
             context = browser.new_context(color_scheme=scheme, viewport=size)
             page = context.new_page()
             complaints = chromium.complaints(page)
@@ -47,6 +66,8 @@ def main() -> int:
             page.click("button[type=submit]")
             page.wait_for_url("**/admin/")
             page.goto(demo["base_url"] + (where if isinstance(where, str) else story[where - 1]["page"]))
+            if name in DEEDS:
+                DEEDS[name](page)
             page.wait_for_load_state("networkidle")
             page.screenshot(path=IMAGES / f"{name}.png")
             faults += complaints
@@ -58,4 +79,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(*sys.argv[1:]))

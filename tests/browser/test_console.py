@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tenants.scope import every_tenant
-from tests.browser.chromium import PHONE, WIDE
+from tests.browser.chromium import PHONE, WIDE, fits
 from tests.rows import make_event, make_execution
 from triggers.models import Execution
 
@@ -24,6 +24,12 @@ PAGES = [
             "triggers/refuseddelivery",
             "tenants/tenant",
             "tenants/connection",
+            "tenants/tier",
+            "governor/override",
+            "governor/override/add",
+            "governor/usage",
+            "governor/parking",
+            "governor/upgraderequest",
         )
     ),
     "/api/docs/",
@@ -61,27 +67,6 @@ def failed(acme):
             "entries": [{"level": "error", "message": "refused", "at": "2026-03-02T12:00:00.120+00:00"}],
         },
     )
-
-
-@pytest.fixture
-def console(open_page, live_server, operator):
-    """``console(scheme, size)``: a page of a signed-in operator."""
-
-    def enter(scheme="dark", size=WIDE):
-        page = open_page(scheme, size)
-        page.goto(f"{live_server.url}/admin/login/")
-        page.fill("#id_username", operator.username)
-        page.fill("#id_password", "operator-password")
-        page.click("button[type=submit]")
-        page.wait_for_url("**/admin/")
-        return page
-
-    return enter
-
-
-def fits(page):
-    page.wait_for_load_state()
-    return page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
 
 
 class TestConsole:

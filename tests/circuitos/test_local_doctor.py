@@ -6,9 +6,12 @@ import json
 
 import pytest
 from django.core.management import call_command
+from django.db import connection
+from django.utils.timezone import now
 
 from circuitos.env import env, read
 from circuitos.local import doctor
+from tenants import audit
 
 pytestmark = pytest.mark.django_db
 
@@ -37,6 +40,18 @@ class TestExamine:
         monkeypatch.setattr("governor.jail.selftest._hints", lambda found: {})
 
         assert findings()["jail"].state == "broken"
+
+    def test_an_audit_log_that_was_tampered_with_is_told(self, valkey):
+        assert findings()["audit"].state == "ok"
+        first = audit.record(actor="ada", verb="did", target="it", at=now())
+        with connection.cursor() as cursor:
+            cursor.execute("ALTER TABLE tenants_auditevent DISABLE TRIGGER USER")
+            cursor.execute("UPDATE tenants_auditevent SET actor = 'eve' WHERE id = %s", [first.pk])
+            cursor.execute("ALTER TABLE tenants_auditevent ENABLE TRIGGER USER")
+
+        told = findings()["audit"]
+
+        assert (told.state, f"row {first.pk}" in told.seen, bool(told.do)) == ("broken", True, True)
 
     def test_every_fault_says_what_to_do(self, valkey):
         for finding in findings(PORT="1").values():

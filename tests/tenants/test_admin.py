@@ -10,7 +10,7 @@ from django.utils.timezone import now
 
 from tenants import audit
 from tenants.connections import api_token, set_credentials, signing_secrets
-from tenants.models import ApiKey, AuditEvent, Connection, Tenant
+from tenants.models import ApiKey, AuditEvent, Connection, Tenant, Tier
 from tenants.tokens import digest, issue
 
 pytestmark = pytest.mark.django_db
@@ -89,7 +89,50 @@ class TestTenantPage:
         assert response.status_code == 302
         acme.refresh_from_db()
         assert acme.tier_id == "paid"
-        assert "tier" in AuditEvent.objects.get().data["fields"]
+        told = AuditEvent.objects.get().data
+        assert "tier" in told["fields"]
+        assert (told["before"]["tier"], told["after"]["tier"]) == ("free", "paid")
+
+
+class TestTierPage:
+    def values(self, **change):
+        return {
+            "name": "Free",
+            "upgrade_to": "paid",
+            "executions_per_day": 100,
+            "api_calls_per_day": 1_000,
+            "concurrent_executions": 4,
+            "weight": 1,
+            **change,
+        }
+
+    def test_a_change_is_noted_with_old_and_new_values(self, console, acme, globex):
+        response = console.post(
+            url("tier_change", "free"), self.values(executions_per_day=200, ai_tokens_per_day=5_000)
+        )
+
+        assert response.status_code == 302
+        told = AuditEvent.objects.get()
+        assert (told.actor, told.verb, told.target) == ("operator", "changed", "tier Free")
+        assert told.data == {
+            "fields": ["ai_tokens_per_day", "executions_per_day"],
+            "before": {"ai_tokens_per_day": None, "executions_per_day": 100},
+            "after": {"ai_tokens_per_day": 5_000, "executions_per_day": 200},
+        }
+        assert audit.first_break() is None
+        assert Tier.objects.get(slug="paid").executions_per_day == 10_000
+
+    def test_another_tier_to_offer_is_noted_by_its_slug(self, console, acme):
+        console.post(url("tier_change", "free"), self.values(upgrade_to=""))
+
+        told = AuditEvent.objects.get().data
+        assert (told["before"], told["after"]) == ({"upgrade_to": "paid"}, {"upgrade_to": None})
+
+    def test_says_what_its_numbers_mean(self, console, acme):
+        shown = console.get(url("tier_change", "free")).content.decode()
+
+        assert "Left empty, 30 times the day" in shown
+        assert "Turns between tenants" in shown
 
 
 class TestConnectionPage:
