@@ -12,16 +12,11 @@ from typing import TYPE_CHECKING, Any
 from django.db import DataError, InterfaceError, OperationalError, connection, transaction
 from django.utils import timezone
 
-from governor import on_limit
-from governor.job import Job, RunError, RunResult
-from governor.limits import ON_LIMIT_BUDGET
 from governor.policy import Policies
 from governor.quotas import OVER_QUOTA
-from tenants.errors import CodedError
-from triggers import admission, bisect, claim, lanes, outage, replay, rescue, settle, work
-from triggers.choices import Mode
+from triggers import admission, bisect, claim, lanes, outage, rescue, settle, work
 from triggers.config import Configuration
-from triggers.rates import ErrorRates
+from triggers.launch import Launcher, not_run
 from triggers.registry import UnknownTrigger
 
 if TYPE_CHECKING:
@@ -29,6 +24,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
+    from governor.job import RunResult
     from triggers.lanes import Lease
     from triggers.registry import Registry, TriggerSpec
     from triggers.work import Work
@@ -43,7 +39,6 @@ PASS_OVER_FAULT = 30.0  # and one that a fault of ours keeps from being served
 SMALLER = {claim.MOST: 14, 14: 1}
 RECONNECT_SECONDS = 30.0
 LEASE_LOST = "triggers.lease-lost"
-WORKER_LOST = "triggers.worker-lost"
 UNSTORABLE = "triggers.unstorable"
 # What PostgreSQL, or its driver, says to a value it cannot hold.
 REFUSED = (DataError, ValueError)
@@ -69,13 +64,11 @@ class Supervisor:
         self.configuration = Configuration(registry)
         self.zygote = zygote
         self.lease_seconds = lease_seconds
-        self._run_job = run
         self.policies = Policies()
-        self._rates = ErrorRates()
+        self._launcher = Launcher(run=run, policies=self.policies)
         self._passed_over: dict[int, float] = {}
         self._refused: dict[int, int] = {}
         self._lease: Lease | None = None
-        self._lowered: set[str] = set()  # the limits of the run that the quota made smaller
 
     def use(self, registry: Registry) -> None:
         """Run these scripts from the next claim on."""
@@ -213,7 +206,7 @@ class Supervisor:
         while queue:
             current = queue.popleft()
             if current.root in given_up:
-                result = _not_run(bisect.GIVEN_UP, "Both halves of its batch came to the same limit.")
+                result = not_run(bisect.GIVEN_UP, "Both halves of its batch came to the same limit.")
             else:
                 result = self._run(lease, current)
             # Retryable: said by the broker, not raised by a script.
@@ -224,7 +217,7 @@ class Supervisor:
                 is_last = self._settle(lease, current, result, queue, given_up, is_over=is_over)
             except REFUSED as error:
                 logger.exception("What execution %s did cannot be stored", current.code)
-                refused = _not_run(UNSTORABLE, f"What it did cannot be stored: {_first_line(error)}")
+                refused = not_run(UNSTORABLE, f"What it did cannot be stored: {_first_line(error)}")
                 # Nothing of it can be kept but what it cost.
                 kept = ("usage", "ai_tokens_in", "ai_tokens_out", "ai_cost_micros")
                 result = replace(refused, **{name: getattr(result, name) for name in kept})
@@ -287,77 +280,14 @@ class Supervisor:
         settle.remember(current, ending)
         return is_last
 
-    def _without_quota(self, result: RunResult) -> RunResult:
-        """A limit that was lower only because the quota is nearly used up stops nothing: it waits."""
-        error = result.error
-        if error is None or error.limit not in self._lowered:
-            return result
-        detail = f"{error.detail} Its tenant's quota has no more left; it runs again when there is more."
-        return replace(result, error=replace(error, code=OVER_QUOTA, detail=detail, is_retryable=True))
-
     def _run(self, lease: Lease, current: Work) -> RunResult:
-        if current.losses > bisect.MOST_LOSSES:
-            return _not_run(WORKER_LOST, f"{current.losses} workers died while they ran it.")
-        batch = [member for member in current.members if member.problem is None]
-        if not batch:
-            return RunResult()
-        current.release = self.configuration.registry.release
-        try:
-            spec = self.configuration.registry.get(current.trigger)
-        except UnknownTrigger as error:
-            return _not_run(error.code, str(error))
-        with connection.cursor() as cursor:
-            tenant_id, trigger = lease.tenant_id, current.trigger
-            policy = self.policies.of(cursor, tenant_id)
-            limits = {name: each.value for name, each in policy.limits(trigger, declared=spec.limits).items()}
-            left = {"api_calls": current.held_calls, "ai_tokens": current.ai_tokens_left}
-            is_live = current.mode == Mode.LIVE
-            self._lowered = {name for name, most in left.items() if is_live and most < limits[name]}
-            limits |= {name: left[name] for name in self._lowered}
-            job = Job(
-                tenant_id=lease.tenant_id,
-                schema=lease.schema,
-                tenant=lease.tenant,
-                execution=current.code,
-                root=current.root,
-                spec=spec,
-                release=current.release,
-                mode=current.mode,
-                object=lease.object,
-                operation=current.operation,
-                records=[member.record for member in batch],
-                olds=[member.old for member in batch],
-                old_known=[member.old_known for member in batch],
-                limits=limits,
-                depth=current.depth,
-                seed=current.seed,
-                now=current.now,
-                error_rate=self._rates.of(cursor, tenant_id=tenant_id, trigger=trigger),
-                settings=self.configuration.settings(cursor, tenant_id=tenant_id, trigger=trigger),
-                recorded=replay.recorded(cursor, current) if current.mode == Mode.RECORDED else None,
-            )
-        try:
-            heartbeat = partial(self._renew, lease)
-            result = self._run_job(job, zygote=self.zygote, heartbeat=heartbeat)
-        except CodedError as error:
-            return _not_run(error.code, str(error), is_retryable=True)
-        result = self._without_quota(result)
-        if on_limit.is_due(spec, result) and self._is_final(current, result):
-            return on_limit.add(
-                job,
-                result,
-                calls=_calls_left(current, result),
-                run=self._run_job,
-                zygote=self.zygote,
-                heartbeat=heartbeat,
-            )
-        return result
-
-    def _is_final(self, current: Work, result: RunResult) -> bool:
-        """Whether it will be settled as it is: neither tried again nor split."""
-        with connection.cursor() as cursor:
-            ending = bisect.decide(current, result, family=partial(settle.family, cursor, current))
-        return ending.retry_in is None and not ending.parts
+        return self._launcher.launch(
+            lease,
+            current,
+            configuration=self.configuration,
+            zygote=self.zygote,
+            heartbeat=partial(self._renew, lease),
+        )
 
     def _renew(self, lease: Lease) -> bool:
         with connection.cursor() as cursor:
@@ -398,14 +328,3 @@ def _enqueue(queue: deque[Work], parts: Sequence[Work]) -> None:
         after = sum(1 for waiting in queue if waiting.root == parts[0].root)
         for offset, part in enumerate(parts):
             queue.insert(after + offset, part)
-
-
-def _calls_left(current: Work, result: RunResult) -> int:
-    """Of the calls that a live execution holds; any other sends none that counts."""
-    if current.mode != Mode.LIVE:
-        return ON_LIMIT_BUDGET["api_calls"]
-    return max(0, current.held_calls - int(result.usage.get("api_calls", (0, 0))[0]))
-
-
-def _not_run(code: str, detail: str, *, is_retryable: bool = False) -> RunResult:
-    return RunResult(error=RunError(code=code, type="", detail=detail, is_retryable=is_retryable))
