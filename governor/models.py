@@ -227,6 +227,7 @@ class Notice(models.Model):
     created_at = models.DateTimeField()
     sent_at = models.DateTimeField(null=True)
     attempts = models.SmallIntegerField(default=0)
+    tried_at = models.DateTimeField(null=True)  # whoever sends it has it for a while
     problem = models.CharField(max_length=200, default="")  # why it was not sent by e-mail
 
     objects = TenantManager()

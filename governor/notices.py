@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 import smtplib
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import uuid4
 
 from django.conf import settings
 from django.core.mail import EmailMessage
-from django.utils import timezone
+from django.db.models import F, Q
 
 from governor.choices import Period
 from governor.models import Notice
@@ -21,11 +22,15 @@ from tenants.scope import every_tenant
 if TYPE_CHECKING:
     from datetime import date, datetime
 
+    from django.db.models import QuerySet
+
     from governor.quotas import Counters, Quota, Refusal
 
 logger = logging.getLogger(__name__)
 
 MOST_ATTEMPTS = 5
+AGAIN_AFTER = timedelta(minutes=5)
+AGAIN = "again"  # the problem of a notice that will be tried again
 AT_A_TIME = 20  # notices sent in one round
 WORDS = {"executions": "executions", "api_calls": "API calls", "ai_tokens": "AI tokens"}
 _RESOURCES = {Period.DAY: ("executions", "api_calls", "ai_tokens"), Period.MONTH: ("executions", "api_calls")}
@@ -98,25 +103,29 @@ def _tell(cursor: Any, *, tenant_id: int, news: _News, at: datetime) -> None:
     tell(cursor, tenant_id=tenant_id, key=key, kind="threshold", subject=subject, text=text, at=at)
 
 
-def send(*, most: int = AT_A_TIME) -> int:
+def send(*, at: datetime, most: int = AT_A_TIME) -> int:
     """E-mail the notices that were not sent yet to their tenants' owners. Returns how many went out.
 
     Without a mail server they stay in portal, console and API, and say so.
     """
     with every_tenant():
-        waiting = list(
-            Notice.objects.filter(sent_at=None, attempts__lt=MOST_ATTEMPTS, problem__in=["", "again"])
-            .select_related("tenant")
-            .order_by("id")[:most]
-        )
-    return sum(_send(notice) for notice in waiting)
+        waiting = list(_waiting(at).select_related("tenant").order_by("id")[:most])
+    return sum(_send(notice, at) for notice in waiting)
 
 
-def _send(notice: Notice) -> bool:
+def _waiting(at: datetime) -> QuerySet[Notice]:
+    is_free = Q(tried_at=None) | Q(tried_at__lte=at - AGAIN_AFTER)
+    found: QuerySet[Notice] = Notice.objects.filter(
+        is_free, sent_at=None, attempts__lt=MOST_ATTEMPTS, problem__in=["", AGAIN]
+    )
+    return found
+
+
+def _send(notice: Notice, at: datetime) -> bool:
     with every_tenant():
-        mine = Notice.objects.filter(pk=notice.pk, attempts=notice.attempts, sent_at=None)
-        if not mine.update(attempts=notice.attempts + 1):
-            return False  # another worker sends it
+        # Whoever notes the attempt has it: no two workers send the same.
+        if not _waiting(at).filter(pk=notice.pk).update(attempts=F("attempts") + 1, tried_at=at):
+            return False
     owners = notice.tenant.memberships.filter(role=Role.OWNER).exclude(user__email="")
     addresses = list(owners.values_list("user__email", flat=True))
     problem = ""
@@ -131,8 +140,7 @@ def _send(notice: Notice) -> bool:
             message.send()
         except (OSError, smtplib.SMTPException) as error:
             logger.warning("Notice %s could not be sent: %s", notice.code, error)
-            problem = "again" if notice.attempts + 1 < MOST_ATTEMPTS else "The mail server did not take it."
-    sent_at = None if problem else timezone.now()
+            problem = AGAIN if notice.attempts + 1 < MOST_ATTEMPTS else "The mail server did not take it."
     with every_tenant():
-        Notice.objects.filter(pk=notice.pk).update(sent_at=sent_at, problem=problem)
-    return sent_at is not None
+        Notice.objects.filter(pk=notice.pk).update(sent_at=None if problem else at, problem=problem)
+    return not problem

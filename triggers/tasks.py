@@ -85,7 +85,7 @@ def review_quotas(**_: Any) -> None:
         send_outbox()
     parking.tell_caught_up(at=at)
     parking.expire(at=at, default_days=ALLOWANCES["parked_days"].default)
-    notices.send()
+    notices.send(at=at)
 
 
 @shared_task(name="triggers.tasks.ensure_partitions")

@@ -75,6 +75,7 @@ class Migration(migrations.Migration):
                 ('created_at', models.DateTimeField()),
                 ('sent_at', models.DateTimeField(null=True)),
                 ('attempts', models.SmallIntegerField(default=0)),
+                ('tried_at', models.DateTimeField(null=True)),
                 ('problem', models.CharField(default='', max_length=200)),
                 ('tenant', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='tenants.tenant')),
             ],

@@ -28,7 +28,7 @@ def _preview(page: Any) -> None:
     page.wait_for_selector("#preview")
 
 
-# Picture, the page behind it, and how it is looked at.
+# Picture, the page behind it (a number: of the story), and how it is looked at.
 PICTURES = (
     ("trace", 1, "dark", chromium.WIDE),
     ("trace-partial", 2, "dark", chromium.WIDE),
@@ -41,9 +41,24 @@ PICTURES = (
     ("executions-phone", "/admin/triggers/execution/", "light", chromium.PHONE),
     ("usage", "/admin/governor/usage/", "dark", chromium.WIDE),
     ("limits", LIMIT, "dark", chromium.WIDE),
+    ("portal-usage", "usage/", "dark", chromium.WIDE),
 )
 # What is done on a page before its picture is taken.
 DEEDS = {"limits": _preview}
+
+
+def enter(page: Any, demo: dict[str, Any], where: str) -> str:
+    """Sign in to the console, or for an address without a slash before it to the demo's portal."""
+    base, tenant = demo["base_url"], demo["tenants"][0]
+    is_console = where.startswith("/")
+    root = f"{base}/admin/" if is_console else f"{base}/t/{tenant['slug']}/"
+    person = demo["admin"] if is_console else tenant["portal"]
+    page.goto(root + ("login/" if is_console else "sign-in/"))
+    page.fill("#id_username", person["username"])
+    page.fill("#id_password", person["password"])
+    page.click("button[type=submit]")
+    page.wait_for_url(root)
+    return base + where if is_console else root + where
 
 
 def main(*wanted: str) -> int:
@@ -60,12 +75,7 @@ def main(*wanted: str) -> int:
             context = browser.new_context(color_scheme=scheme, viewport=size)
             page = context.new_page()
             complaints = chromium.complaints(page)
-            page.goto(demo["base_url"] + "/admin/login/")
-            page.fill("#id_username", demo["admin"]["username"])
-            page.fill("#id_password", demo["admin"]["password"])
-            page.click("button[type=submit]")
-            page.wait_for_url("**/admin/")
-            page.goto(demo["base_url"] + (where if isinstance(where, str) else story[where - 1]["page"]))
+            page.goto(enter(page, demo, story[where - 1]["page"] if isinstance(where, int) else where))
             if name in DEEDS:
                 DEEDS[name](page)
             page.wait_for_load_state("networkidle")

@@ -8,7 +8,7 @@ from typing import Any
 
 import circuitos
 from circuitos.script import loading
-from circuitos.script.budget import DEFAULTS
+from circuitos.script.budget import DEFAULTS, UNITS
 from circuitos.script.declare import EVENTS
 from circuitos.script.testing import run
 
@@ -46,7 +46,7 @@ class TestPage:
 
     def test_it_names_every_limit_with_its_default(self):
         for name, value in DEFAULTS.items():
-            assert f"| `{name}` | {value:,} |" in PAGE
+            assert f"| `{name}` | {value:,} {UNITS[name]} |" in PAGE
 
     def test_it_names_every_event(self):
         for event in EVENTS:
