@@ -446,6 +446,20 @@ class TestOutage:
             reasons = {one.pk: one.parked_reason for one in Lane.objects.all()}
         assert [reasons[lane_id] for lane_id in parked] == ["", "provider-down"]
 
+    def test_is_probed_by_another_when_the_quota_stops_this_one(self, account, acme, hubspot):
+        put(account, update("7", lpr_score=1))
+        for _ in range(hosts.THRESHOLD):
+            hosts.failed(acme.pk, hubspot.url.removeprefix("http://"), problem="", is_probe=False)
+        set_value(acme, "api_calls_per_day", 0)
+        probe()
+
+        outbox_sender.drain()
+
+        assert lane().waits_for_quota
+        with every_tenant():
+            (state,) = HostState.objects.values_list("state", flat=True)
+        assert state == "open"
+
     def test_of_one_account_holds_no_other_back(self, account, globex_hubspot, hubspot):
         set_credentials(globex_hubspot, token=TOKEN)
         hubspot.instead = [Response(status=429, headers={"Retry-After": "120"})]
