@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 
 from governor.allowances import UNLIMITED
 
-PACE_OVER = timedelta(hours=3)  # the pace is what was used in this long, or since the period began
+PACE_OVER = timedelta(hours=3)  # a day's pace is what was used in this long, or since it began
+MONTH_PACE_OVER = timedelta(days=7)  # a month's
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,7 @@ def forecast(
 ) -> Forecast:
     """``lately`` is what was used within ``over`` before ``at``, and not before ``starts_at``.
 
-    A straight line: usage goes on as it went over the last hours. Right for steady traffic; a quiet night
+    A straight line: usage goes on as it went lately. Right for steady traffic; a quiet night
     makes it too low in the morning, which the thresholds then tell.
     """
     elapsed = max(min(over, at - starts_at), timedelta(minutes=1))

@@ -13,7 +13,7 @@ from governor import policy, usage
 from governor.allowances import UNLIMITED
 from governor.calendar import day_of, month_of, starts_at
 from governor.choices import Period, RequestStatus
-from governor.forecast import PACE_OVER, Forecast, forecast
+from governor.forecast import MONTH_PACE_OVER, PACE_OVER, Forecast, forecast
 from governor.models import Parking, UpgradeRequest
 from governor.quotas import Counters, Quota, Refusal, decide
 from governor.tenant_governor import resets_at
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 CLOSE, FULL = 80, 100  # per cent
 RESOURCES = {Period.DAY: ("executions", "api_calls", "ai_tokens"), Period.MONTH: ("executions", "api_calls")}
 # The pace of a month is that of so many days: nights and weekends are in it.
-MONTH_PACE_OVER = timedelta(days=7)
 SETTLES_AFTER = timedelta(minutes=30)  # of a period; before that its pace says nothing
 
 _LATELY = """

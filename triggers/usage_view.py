@@ -16,7 +16,7 @@ from triggers.usage_rows import MOST_WAITING, Meter, ParkedLane, TenantUsage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from datetime import datetime
+    from datetime import date, datetime
 
 PAGE = 50
 MOST_CHARGES = 20_000  # of the ledger, for the pace
@@ -93,14 +93,20 @@ FROM used ORDER BY share DESC, slug LIMIT %(most)s OFFSET %(skip)s
 _PACE = """
 SELECT newest.tenant_id,
     sum(executions) FILTER (WHERE "on" = today.day), sum(api_calls) FILTER (WHERE "on" = today.day),
-    sum(ai_tokens) FILTER (WHERE "on" = today.day), sum(executions), sum(api_calls),
-    min(oldest) FILTER (WHERE total = %(most)s)
+    sum(ai_tokens) FILTER (WHERE "on" = today.day), min(oldest) FILTER (WHERE total = %(most)s)
 FROM (SELECT *, min(at) OVER () AS oldest, count(*) OVER () AS total FROM (
         SELECT tenant_id, "on", at, executions, api_calls, ai_tokens
         FROM public.governor_charged ORDER BY id DESC LIMIT %(most)s
      ) first) newest
 JOIN unnest(%(ids)s::bigint[], %(days)s::date[]) AS today (id, day) ON today.id = newest.tenant_id
 WHERE at >= %(since)s GROUP BY newest.tenant_id
+"""
+_MONTH_PACE = """
+SELECT usage.tenant_id, sum(usage.executions), sum(usage.api_calls)
+FROM public.governor_usage usage
+JOIN unnest(%(ids)s::bigint[], %(since)s::date[], %(days)s::date[]) AS lately (id, since, day)
+    ON lately.id = usage.tenant_id AND usage.starts_on BETWEEN lately.since AND lately.day
+WHERE usage.period = 'd' GROUP BY usage.tenant_id
 """
 _PARKED = """
 SELECT lane.tenant_id, lane.id, lane.object, lane.kind, lane.parked_reason, lane.parked_until,
@@ -177,17 +183,22 @@ def _used(
 
 def _pace(cursor: Any, rows: list[dict[str, Any]], *, at: datetime) -> dict[int, dict[str, Any]]:
     """What was used lately, today's part and all of it; ``since`` when that is less than it should be."""
-    cursor.execute(
-        _PACE,
-        {
-            "most": MOST_CHARGES,
-            "ids": [row["id"] for row in rows],
-            "days": [day_of(at, row["timezone"]) for row in rows],
-            "since": at - forecast.PACE_OVER,
-        },
-    )
-    names = ("executions_d", "api_calls_d", "ai_tokens_d", "executions_m", "api_calls_m", "since")
-    return {tenant: dict(zip(names, lately, strict=True)) for tenant, *lately in cursor.fetchall()}
+    ids = [row["id"] for row in rows]
+    days = [day_of(at, row["timezone"]) for row in rows]
+    pace: dict[int, dict[str, Any]] = {pk: {} for pk in ids}
+    hours = {"most": MOST_CHARGES, "ids": ids, "days": days, "since": at - forecast.PACE_OVER}
+    cursor.execute(_PACE, hours)
+    names = ("executions_d", "api_calls_d", "ai_tokens_d", "since")
+    for tenant, *lately in cursor.fetchall():
+        pace[tenant] |= zip(names, lately, strict=True)
+    cursor.execute(_MONTH_PACE, {"ids": ids, "days": days, "since": [_month_pace_since(day) for day in days]})
+    for tenant, executions, calls in cursor.fetchall():
+        pace[tenant] |= {"executions_m": executions, "api_calls_m": calls}
+    return pace
+
+
+def _month_pace_since(day: date) -> date:
+    return max(month_of(day), day - forecast.MONTH_PACE_OVER)
 
 
 def _tenant(
@@ -214,14 +225,20 @@ def _meter(
     begins = starts_at(on if period == Period.DAY else month_of(on), timezone)
     ends = resets_at(period, at, timezone)
     used, allowed = row[f"{name}_{period.value}"], row[f"allowed_{name}_{period.value}"]
+    # Of a busy system fewer hours are read.
+    since = max(begins, min(pace.get("since") or begins, at - timedelta(minutes=1)))
+    over = forecast.PACE_OVER
+    if period == Period.MONTH:
+        since = starts_at(_month_pace_since(on), timezone)
+        over = at - since
     told = forecast.forecast(
         used=used,
         lately=int(pace.get(f"{name}_{period.value}") or 0),
         allowed=allowed,
-        # Of a busy system fewer hours are read.
-        starts_at=max(begins, min(pace.get("since") or begins, at - timedelta(minutes=1))),
+        starts_at=since,
         ends_at=ends,
         at=at,
+        over=over,
     )
     return Meter(
         name=name,
