@@ -110,6 +110,12 @@ class SocketChannel:
             self._waiters.pop(number, None)
             raise
 
+    def send_last(self, frame: bytes) -> None:
+        """Send a frame and let no thread send another: the script's own may still run, and log."""
+        self._sending.acquire()
+        self._sock.setblocking(True)  # noqa: FBT003
+        self._sock.sendall(frame)
+
     def _send(self, message: dict[str, Any]) -> None:
         try:
             frame = pack(message)

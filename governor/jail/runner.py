@@ -47,7 +47,7 @@ def become(fd: int, tell: int, *, parent: int, warm_bytes: int, program: bytes |
         else:
             seccomp.install(program)
         channel = SocketChannel(sock, limits)
-        _report(sock, _run(start, channel))
+        _report(channel, _run(start, channel))
         # Not by sys.exit: no script's exit handler, finaliser or thread runs after the report.
         os._exit(0)
     finally:
@@ -81,7 +81,7 @@ def _receive(sock: socket.socket) -> dict[str, Any]:
             return start
 
 
-def _report(sock: socket.socket, done: dict[str, Any]) -> None:
+def _report(channel: SocketChannel, done: dict[str, Any]) -> None:
     try:
         frame = pack({**done, "t": "done"})
     except WireError as error:
@@ -93,5 +93,4 @@ def _report(sock: socket.socket, done: dict[str, Any]) -> None:
             "at": "",
         }
         frame = pack({"t": "done", "outcomes": {}, "error": fault})
-    sock.setblocking(True)  # noqa: FBT003
-    sock.sendall(frame)
+    channel.send_last(frame)

@@ -100,6 +100,12 @@ class TestLies:
         assert result.error.code == "governor.bad-wire"
         assert not result.error.is_retryable
 
+    def test_threads_that_talk_on_do_not_spoil_the_report(self, execute):
+        for _ in range(5):
+            result = execute("hostile.Liars.chatters_on", limits={"wall_ms": 5_000})
+
+            assert result.error is None, result.error
+
     def test_half_a_frame_is_a_dead_runner(self, execute):
         result = execute("hostile.Liars.half_a_frame")
 

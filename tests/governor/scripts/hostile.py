@@ -235,6 +235,20 @@ class Liars(CircuitTrigger):
             current().channel.notify("log", {"level": "info", "message": str(number)})
 
     @trigger("Contact", ["afterInsert"])
+    def chatters_on(self, context):
+        """Returns, and leaves threads behind that never stop talking."""
+        from circuitos.script.session import current
+
+        channel = current().channel
+
+        def talk():
+            while True:
+                channel.notify("log", {"level": "info", "message": "still here"})
+
+        for _ in range(6):
+            threading.Thread(target=talk, daemon=True).start()
+
+    @trigger("Contact", ["afterInsert"])
     def leaves(self, context):
         os._exit(7)
 
