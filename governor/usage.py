@@ -7,6 +7,7 @@ until it ends, other executions of the tenant wait to start or settle.
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from governor import notices
@@ -35,11 +36,31 @@ _ADD = f"""
 UPDATE public.governor_usage SET {", ".join(f"{name} = {name} + %s" for name in _FIELDS)}
 WHERE tenant_id = %s AND ((period = 'd' AND starts_on = %s) OR (period = 'm' AND starts_on = %s))
 """  # noqa: S608
-_CHARGE = """
-INSERT INTO public.governor_charged
-    (tenant_id, "on", at, kind, execution, trigger, executions, api_calls, ai_tokens, ai_cost_micros)
-VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
-"""
+# In one round trip: other executions of the tenant wait for it. Gives what was counted before.
+_CHARGE = f"""
+WITH counted AS (
+    SELECT id, period, {", ".join(_FIELDS)} FROM public.governor_usage
+    WHERE tenant_id = %(tenant)s
+      AND ((period = 'd' AND starts_on = %(on)s) OR (period = 'm' AND starts_on = %(month)s))
+    ORDER BY period DESC FOR UPDATE
+),
+added AS (
+    UPDATE public.governor_usage usage
+    SET {", ".join(f"{name} = usage.{name} + %({name})s" for name in _FIELDS)}
+    FROM counted WHERE usage.id = counted.id
+),
+charged AS (
+    INSERT INTO public.governor_charged
+        (tenant_id, "on", at, kind, execution, trigger, executions, api_calls, ai_tokens, ai_cost_micros)
+    VALUES (%(tenant)s, %(on)s, %(at)s, %(kind)s, %(execution)s, %(trigger)s, %(executions)s, %(api_calls)s,
+            %(ai_tokens)s, %(ai_cost_micros)s)
+)
+SELECT period, {", ".join(_FIELDS)} FROM counted
+"""  # noqa: S608
+
+
+class NothingHeld(Exception):
+    """Something was charged for a day for which nothing was held: a fault of ours."""
 
 
 def read(cursor: Any, *, tenant_id: int, on: date) -> tuple[Counters, Counters]:
@@ -87,22 +108,39 @@ def charge(
     trigger: str = "",
     at: datetime,
 ) -> None:
-    """Count what was used of what was held, write it to the ledger, and note thresholds that were passed."""
+    """Count what was used of what was held, write it to the ledger, and note thresholds that were passed.
+
+    Raises ``NothingHeld`` for a day without a hold.
+    """
     if spent == Spent():
         give_back(cursor, tenant_id=tenant_id, on=on, hold=hold)
         return
-    day, month = _locked(cursor, tenant_id, on)
-    used = [spent.executions, spent.api_calls, spent.ai_tokens, spent.ai_cost_micros]
-    _add(cursor, tenant_id, on, [*used, -hold.executions, -hold.calls])
     cursor.execute(
-        _CHARGE, [tenant_id, on, at, kind.value, str(execution) if execution else None, trigger, *used]
+        _CHARGE,
+        {
+            "tenant": tenant_id,
+            "on": on,
+            "month": month_of(on),
+            "at": at,
+            "kind": kind.value,
+            "execution": str(execution) if execution else None,
+            "trigger": trigger,
+            **asdict(spent),
+            "held_executions": -hold.executions,
+            "held_calls": -hold.calls,
+        },
     )
-    for period, before in ((Period.DAY, day), (Period.MONTH, month)):
+    rows = cursor.fetchall()
+    if len(rows) != len(Period):
+        # Then the ledger would know of it and the counters not: the caller's transaction must not stand.
+        raise NothingHeld(f"Nothing was held by tenant {tenant_id} for {on}.")
+    for period, *values in rows:
+        before = Counters(*values)
         notices.thresholds(
             cursor,
             tenant_id=tenant_id,
             on=on if period == Period.DAY else month_of(on),
-            period=period,
+            period=Period(period),
             before=before,
             after=before.spend(hold, spent),
             quota=quota,

@@ -95,8 +95,17 @@ class TestCounting:
             assert [each.kind for each in Charged.objects.all()] == ["outbox"]
 
     def test_the_database_itself_refuses_a_negative_hold(self, acme):
+        reserve(acme, calls=1)
+
         with pytest.raises(DatabaseError):
-            charge(acme, Hold(1, 1), Spent(1, 1))
+            charge(acme, Hold(1, 2), Spent(1, 1))
+
+    def test_a_day_without_a_hold_is_not_charged(self, acme):
+        with pytest.raises(usage.NothingHeld):
+            charge(acme, Hold(), Spent(1, 1))
+
+        with every_tenant():
+            assert not Charged.objects.exists()
 
     def test_the_ledger_is_not_rewritten(self, acme):
         charge(acme, reserve(acme).hold, Spent(1, 1))
