@@ -188,7 +188,12 @@ class _Sender:
         if isinstance(passed, Stopped):
             seconds = hosts.known(self._of.tenant_id, self._host).waits
             raise _Wait(passed.detail, seconds=seconds, is_tried=False)
-        self._count(at)
+        try:
+            self._count(at)
+        except _Wait:
+            if passed.is_probe:
+                self._watch.gave_up(self._host)
+            raise
         if call.is_repeatable:
             outbox_lanes.renew(self._cursor, self._lease)
         else:
