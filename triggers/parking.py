@@ -145,7 +145,7 @@ def _has_room(cursor: Any, tenant_id: int, least_calls: int, least_tokens: int, 
     quota = Quota.of(policy)
     day, month = usage.read(cursor, tenant_id=tenant_id, on=day_of(at, policy.timezone))
     # An override may have made the quota smaller than what was wanted.
-    least = min(least_calls, quota.api_calls_per_day)
+    least = quota.most_calls(least_calls)
     decision = decide(day, month, quota, executions=1, calls=least, least_calls=least)
     return not isinstance(decision, Refusal) and quota.ai_tokens_per_day - day.ai_tokens >= least_tokens
 
