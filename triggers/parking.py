@@ -31,11 +31,18 @@ _OPEN = """
 SELECT id, tenant_id, least_calls, least_tokens, until FROM public.governor_parking
 WHERE ended_at IS NULL ORDER BY id FOR UPDATE SKIP LOCKED
 """
+# Not those that somebody holds at this moment, who may wait for what we have locked: they are opened later.
 _UNPARK = """
 UPDATE public.triggers_lane SET parked_reason = '', parked_until = NULL
-WHERE tenant_id = %s AND parked_reason = %s RETURNING id
+WHERE id IN (SELECT id FROM public.triggers_lane WHERE tenant_id = %s AND parked_reason = %s
+             FOR NO KEY UPDATE SKIP LOCKED)
+RETURNING id
 """
-_END = "UPDATE public.governor_parking SET ended_at = %s, ended_by = %s WHERE id = %s"
+_END = """
+UPDATE public.governor_parking parking SET ended_at = %s, ended_by = %s
+WHERE id = %s AND NOT EXISTS (SELECT FROM public.triggers_lane lane
+                              WHERE lane.tenant_id = parking.tenant_id AND lane.parked_reason = %s)
+"""
 _UNTOLD = """
 SELECT parking.id, parking.tenant_id, parking.since, parking.ended_at, parking.ended_by, tenant.timezone
 FROM public.governor_parking parking JOIN public.tenants_tenant tenant ON tenant.id = parking.tenant_id
@@ -151,9 +158,10 @@ def _has_room(cursor: Any, tenant_id: int, least_calls: int, least_tokens: int, 
 
 
 def _open(cursor: Any, pk: int, tenant_id: int, *, ended_by: str, at: datetime) -> list[int]:
-    cursor.execute(_END, [at, ended_by, pk])
     cursor.execute(_UNPARK, [tenant_id, PARKED])
-    return [lane_id for (lane_id,) in cursor.fetchall()]
+    opened = [lane_id for (lane_id,) in cursor.fetchall()]
+    cursor.execute(_END, [at, ended_by, pk, PARKED])
+    return opened
 
 
 def _events(number: int) -> str:

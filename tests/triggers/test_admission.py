@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
@@ -408,6 +409,32 @@ class TestOverQuota:
 
         assert [job.limits["api_calls"] for job in runs.jobs] == [5, 10]
         assert statuses(acme) == {"c0": ["succeeded"]}
+
+    def test_opening_waits_for_no_worker(self, transactional_db, acme, globex):
+        """A worker that holds a lane and parks it waits for the note that the opening has locked."""
+        for tenant in (acme, globex):
+            set_value(tenant, "executions_per_day", 0)
+            put(tenant)
+        drain(supervisor(calling(0)))
+        for tenant in (acme, globex):
+            set_value(tenant, "executions_per_day", 10)
+        opened: list[int] = []
+
+        def review() -> None:
+            opened.extend(parking.review(at=datetime.now(UTC)))
+            connection.close()
+
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SELECT FROM triggers_lane WHERE tenant_id = %s FOR UPDATE", [acme.pk])
+            reviewing = threading.Thread(target=review)
+            reviewing.start()
+            reviewing.join(timeout=20)
+            assert opened == [lane(globex).pk]
+        reviewing.join(timeout=20)
+
+        assert parking.review(at=datetime.now(UTC)) == [lane(acme).pk]
+        with every_tenant():
+            assert not Parking.objects.filter(ended_at=None).exists()
 
     def test_parked_events_expire_when_they_are_kept_no_longer(self, acme, globex):
         set_value(acme, "executions_per_day", 0)
