@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
 CODE = "governor.limit-exceeded"
+# Counted before each is sent: one that its limit refuses is not sent, and not counted.
+SENT = frozenset({"api_calls"})
 WARN_FROM = 0.8  # of a limit: the trace carries a warning
 
 
@@ -54,6 +56,8 @@ class Meter:
         self._changed.add(name)
         if self.used[name] > self.max[name]:
             self.exceed(name, self.used[name], at=at)
+            if name in SENT:
+                self.used[name] -= amount
         return self.breach is None
 
     def note(self, name: str) -> None:

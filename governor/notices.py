@@ -135,7 +135,9 @@ def _send(notice: Notice, at: datetime) -> bool:
         problem = "No owner has an e-mail address."
     else:
         body = f"{notice.text}\n\n{portal_url(notice.tenant)}\n"
-        message = EmailMessage(f"{notice.tenant.name}: {notice.subject}", body, to=addresses)
+        # A name may have what no header may.
+        subject = " ".join(f"{notice.tenant.name}: {notice.subject}".split())
+        message = EmailMessage(subject, body, to=addresses)
         try:
             message.send()
         except (OSError, smtplib.SMTPException) as error:

@@ -39,6 +39,10 @@ class Quota:
         word = "day" if period == Period.DAY else "month"
         return int(getattr(self, f"{resource}_per_{word}", UNLIMITED))
 
+    def most_calls(self, wanted: int) -> int:
+        """Of so many calls, those that a day and a month that nothing was used of have room for."""
+        return min(wanted, self.api_calls_per_day, self.api_calls_per_month)
+
 
 @dataclass(frozen=True, slots=True)
 class Counters:

@@ -11,9 +11,11 @@ if TYPE_CHECKING:
 LEDGER_DAYS = 400
 AT_A_TIME = 10_000  # rows a round, so that no statement holds others up
 
+# The oldest come first, so that a table without any to delete is not read to its end.
 _SWEEP = """
 DELETE FROM public.{table}
-WHERE id IN (SELECT id FROM public.{table} WHERE {column} < %s ORDER BY id LIMIT %s)
+WHERE id IN (SELECT id FROM (SELECT id, {column} FROM public.{table} ORDER BY id LIMIT %s) oldest
+             WHERE {column} < %s)
 """
 _TABLES = (("governor_charged", "at"), ("governor_notice", "created_at"))
 
@@ -23,7 +25,7 @@ def sweep(cursor: Any, *, at: datetime) -> int:
     gone = 0
     for table, column in _TABLES:
         cursor.execute(
-            _SWEEP.format(table=table, column=column), [at - timedelta(days=LEDGER_DAYS), AT_A_TIME]
+            _SWEEP.format(table=table, column=column), [AT_A_TIME, at - timedelta(days=LEDGER_DAYS)]
         )
         gone += int(cursor.rowcount)
     return gone

@@ -66,7 +66,11 @@ class Gate:
 
         ``spec`` is the trigger's, which may ask for less and may have a last word; None when it is gone.
         """
-        if work.mode != Mode.LIVE or work.held_on is not None:
+        if work.mode != Mode.LIVE:
+            return True
+        if work.held_on is not None:
+            # A lost worker left it: what it holds is its own still, but of tokens nothing is held.
+            work.ai_tokens_left = self._tokens_left()
             return True
         declared = spec.limits if spec else None
         calls = self._policy.limits(work.trigger, declared=declared)["api_calls"].value
@@ -88,7 +92,7 @@ class Gate:
         self.refusal = decision
         return False
 
-    def is_used_up(self, work: Work, limit: str) -> bool:
+    def is_used_up(self, work: Work, limit: str, *, spec: TriggerSpec | None) -> bool:
         """After a run that wanted more calls or tokens than were left: whether there are none now either."""
         day, month = usage.read(self._cursor, tenant_id=self._lease.tenant_id, on=self._on)
         if limit == "ai_tokens":
@@ -96,8 +100,10 @@ class Gate:
                 allowed = self._quota.ai_tokens_per_day
                 self.refusal = Refusal("ai_tokens", Period.DAY, day.ai_tokens, allowed)
         else:
-            wanted = self._policy.limits(work.trigger)["api_calls"].value
-            least = self._least_calls = min(wanted, self._quota.api_calls_per_day)
+            declared = spec.limits if spec else None
+            wanted = self._policy.limits(work.trigger, declared=declared)["api_calls"].value
+            # No period has room for more than its whole quota.
+            least = self._least_calls = self._quota.most_calls(wanted)
             decision = decide(day, month, self._quota, executions=0, calls=least, least_calls=least)
             self.refusal = decision if isinstance(decision, Refusal) else None
         return self.refusal is not None
@@ -117,6 +123,12 @@ class Gate:
             until=until,
         )
         notices.used_up(self._cursor, tenant_id=tenant_id, on=self._on, refusal=self.refusal, at=self._at)
+
+    def _tokens_left(self) -> int:
+        if self._quota.ai_tokens_per_day >= UNLIMITED:
+            return UNLIMITED
+        day, _ = usage.read(self._cursor, tenant_id=self._lease.tenant_id, on=self._on)
+        return max(0, self._quota.ai_tokens_per_day - day.ai_tokens)
 
     def charge(self, done: Work, spent: Spent) -> None:
         """Count what the attempt used and return the rest of what it held."""

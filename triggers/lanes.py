@@ -206,12 +206,18 @@ def renew(cursor: Any, lease: Lease, *, lease_seconds: float = LEASE_SECONDS) ->
 
 
 def release(cursor: Any, lease: Lease, *, is_served: bool) -> bool:
-    """Give the lane back; one that had its turns goes to the end of the line. False: it was no more ours."""
+    """Give the lane back; who had its turns goes to the end of the line. False: it was no more ours."""
     served = ""
     if is_served:
+        # The tenant's turns are counted on, whichever of its lanes had the last one.
+        had = (
+            "(SELECT latest.turns + 1 FROM triggers_lane latest"
+            " WHERE latest.tenant_id = triggers_lane.tenant_id"
+            " ORDER BY latest.last_served_at DESC NULLS LAST LIMIT 1)"
+        )
         served = (
-            ", last_served_at = clock_timestamp(), turns = (turns + 1) %% %(weight)s,"
-            " turn_at = CASE WHEN turns + 1 >= %(weight)s THEN clock_timestamp() ELSE turn_at END"
+            f", last_served_at = clock_timestamp(), turns = {had} %% %(weight)s,"
+            f" turn_at = CASE WHEN {had} >= %(weight)s THEN clock_timestamp() ELSE turn_at END"
         )
     cursor.execute(
         f"UPDATE triggers_lane SET lease_until = NULL, leased_by = ''{served}"  # noqa: S608

@@ -139,9 +139,8 @@ class OverrideAdmin(HistoryAdmin):
             raise Http404
         at = now()
         if request.method == "POST":
-            overrides.end(
-                found, actor=request.user.get_username(), reason=request.POST.get("reason", "")[:300], at=at
-            )
+            reason = request.POST.get("reason", "").replace("\x00", "")[:300]
+            overrides.end(found, actor=request.user.get_username(), reason=reason, at=at)
             messages.success(
                 request, f"{found.name} of {found.scope} is ended; what stood below it holds again."
             )

@@ -31,11 +31,18 @@ _OPEN = """
 SELECT id, tenant_id, least_calls, least_tokens, until FROM public.governor_parking
 WHERE ended_at IS NULL ORDER BY id FOR UPDATE SKIP LOCKED
 """
+# Not those that somebody holds at this moment, who may wait for what we have locked: they are opened later.
 _UNPARK = """
 UPDATE public.triggers_lane SET parked_reason = '', parked_until = NULL
-WHERE tenant_id = %s AND parked_reason = %s RETURNING id
+WHERE id IN (SELECT id FROM public.triggers_lane WHERE tenant_id = %s AND parked_reason = %s
+             FOR NO KEY UPDATE SKIP LOCKED)
+RETURNING id
 """
-_END = "UPDATE public.governor_parking SET ended_at = %s, ended_by = %s WHERE id = %s"
+_END = """
+UPDATE public.governor_parking parking SET ended_at = %s, ended_by = %s
+WHERE id = %s AND NOT EXISTS (SELECT FROM public.triggers_lane lane
+                              WHERE lane.tenant_id = parking.tenant_id AND lane.parked_reason = %s)
+"""
 _UNTOLD = """
 SELECT parking.id, parking.tenant_id, parking.since, parking.ended_at, parking.ended_by, tenant.timezone
 FROM public.governor_parking parking JOIN public.tenants_tenant tenant ON tenant.id = parking.tenant_id
@@ -50,13 +57,21 @@ FROM public.triggers_event_past
 WHERE tenant_id = %s AND received_at BETWEEN %s AND %s AND finished_at >= %s
   AND (status <> 'skipped' OR reason <> 'expired')
 """
+# Of each lane the oldest: a million that wait cost no more than some hundreds.
 _TOO_OLD = """
-SELECT e.id FROM public.triggers_lane lane
-JOIN public.tenants_tenant tenant ON tenant.id = lane.tenant_id
-JOIN public.triggers_liveevent e ON e.lane_id = lane.id AND e.status = 'queued'
-WHERE (lane.parked_reason <> '' OR tenant.status <> 'active')
-  AND e.received_at < %s - interval '1 day' * coalesce(
-      governor_value('parked_days', tenant.id, tenant.tier_id, NULL), %s)
+WITH kept AS MATERIALIZED (
+    SELECT lane.id, %s - interval '1 day' * coalesce(
+        governor_value('parked_days', tenant.id, tenant.tier_id, NULL), %s) AS since
+    FROM public.triggers_lane lane JOIN public.tenants_tenant tenant ON tenant.id = lane.tenant_id
+    WHERE lane.parked_reason <> '' OR tenant.status <> 'active'
+)
+SELECT e.id FROM kept
+CROSS JOIN LATERAL (
+    SELECT id, received_at FROM public.triggers_liveevent
+    WHERE lane_id = kept.id AND status = 'queued' ORDER BY id LIMIT %s
+) oldest
+JOIN public.triggers_liveevent e ON e.id = oldest.id AND e.status = 'queued'
+WHERE oldest.received_at < kept.since
 ORDER BY e.id LIMIT %s FOR UPDATE OF e SKIP LOCKED
 """
 
@@ -125,7 +140,7 @@ def tell_caught_up(*, at: datetime) -> int:
 def expire(*, at: datetime, default_days: int) -> int:
     """List events that were parked for longer than they are kept as expired. Returns how many."""
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(_TOO_OLD, [at, default_days, EXPIRED_AT_A_TIME])
+        cursor.execute(_TOO_OLD, [at, default_days, EXPIRED_AT_A_TIME, EXPIRED_AT_A_TIME])
         ends = [
             past.EventEnd(event_id, EventStatus.SKIPPED, Skip.EXPIRED) for (event_id,) in cursor.fetchall()
         ]
@@ -137,15 +152,16 @@ def _has_room(cursor: Any, tenant_id: int, least_calls: int, least_tokens: int, 
     quota = Quota.of(policy)
     day, month = usage.read(cursor, tenant_id=tenant_id, on=day_of(at, policy.timezone))
     # An override may have made the quota smaller than what was wanted.
-    least = min(least_calls, quota.api_calls_per_day)
+    least = quota.most_calls(least_calls)
     decision = decide(day, month, quota, executions=1, calls=least, least_calls=least)
     return not isinstance(decision, Refusal) and quota.ai_tokens_per_day - day.ai_tokens >= least_tokens
 
 
 def _open(cursor: Any, pk: int, tenant_id: int, *, ended_by: str, at: datetime) -> list[int]:
-    cursor.execute(_END, [at, ended_by, pk])
     cursor.execute(_UNPARK, [tenant_id, PARKED])
-    return [lane_id for (lane_id,) in cursor.fetchall()]
+    opened = [lane_id for (lane_id,) in cursor.fetchall()]
+    cursor.execute(_END, [at, ended_by, pk, PARKED])
+    return opened
 
 
 def _events(number: int) -> str:

@@ -20,16 +20,17 @@ WITH ledger AS (
     FROM (SELECT *, 'd' AS period, "on" AS starts_on FROM public.governor_charged
           UNION ALL
           SELECT *, 'm', date_trunc('month', "on")::date FROM public.governor_charged) charged
-    WHERE starts_on >= %(since)s
+    WHERE starts_on >= %(since)s AND (%(tenant)s::bigint IS NULL OR tenant_id = %(tenant)s)
     GROUP BY tenant_id, period, starts_on
 ),
 held AS (
     SELECT tenant_id, period, starts_on, sum(held_executions) AS executions, sum(held_calls) AS calls
     FROM (SELECT tenant_id, held_executions, held_calls, 'd' AS period, held_on AS starts_on
-          FROM public.triggers_execution WHERE held_on IS NOT NULL
+          FROM public.triggers_execution WHERE held_on IS NOT NULL AND status IN ('queued', 'running')
           UNION ALL
           SELECT tenant_id, held_executions, held_calls, 'm', date_trunc('month', held_on)::date
-          FROM public.triggers_execution WHERE held_on IS NOT NULL) holding
+          FROM public.triggers_execution
+          WHERE held_on IS NOT NULL AND status IN ('queued', 'running')) holding
     GROUP BY tenant_id, period, starts_on
 )
 SELECT usage.id, usage.tenant_id, usage.period, usage.starts_on, field.name, field.counted, field.real
@@ -44,8 +45,14 @@ CROSS JOIN LATERAL (VALUES
     ('held_executions', usage.held_executions, coalesce(held.executions, 0)),
     ('held_calls', usage.held_calls, coalesce(held.calls, 0))
 ) AS field (name, counted, real)
-WHERE usage.starts_on >= %(since)s AND field.counted <> field.real
+WHERE usage.starts_on >= %(since)s AND (%(tenant)s::bigint IS NULL OR tenant_id = %(tenant)s)
+  AND field.counted <> field.real
 ORDER BY usage.tenant_id, usage.starts_on, usage.period, field.name
+"""
+# As ``governor.usage`` does: months first.
+_LOCK = """
+SELECT FROM public.governor_usage WHERE tenant_id = %s AND starts_on >= %s
+ORDER BY period DESC, starts_on FOR UPDATE
 """
 # An execution is in the ledger once when it was counted, and never when it was not.
 _UNCHARGED = """
@@ -75,9 +82,12 @@ class Difference(NamedTuple):
     real: int
 
 
-def differences(cursor: Any, *, since: date) -> list[Difference]:
-    """Where counters of days and months that began since then are wrong; empty when all is well."""
-    cursor.execute(_DIFFERENCES, {"since": since})
+def differences(cursor: Any, *, since: date, tenant_id: int | None = None) -> list[Difference]:
+    """Where counters of days and months that began since then are wrong; empty when all is well.
+
+    One statement sees one moment, and a charge is one transaction: nothing need be locked to look.
+    """
+    cursor.execute(_DIFFERENCES, {"since": since, "tenant": tenant_id})
     return [Difference(*row) for row in cursor.fetchall()]
 
 
@@ -89,19 +99,26 @@ def uncharged(cursor: Any, *, since: date) -> list[str]:
 
 def mend(*, since: date) -> list[Difference]:
     """Set wrong counters to what the ledger says, loudly. Returns what was wrong."""
+    with connection.cursor() as cursor:
+        tenants = sorted({each.tenant_id for each in differences(cursor, since=since)})
+    wrong = [each for tenant_id in tenants for each in _mend(tenant_id, since=since)]
+    for each in wrong:
+        logger.error(
+            "Usage of tenant %s, %s %s: %s was %s, the ledger says %s; mended.",
+            *(each.tenant_id, each.period, each.starts_on, each.field, each.counted, each.real),
+        )
+    return wrong
+
+
+def _mend(tenant_id: int, *, since: date) -> list[Difference]:
     with transaction.atomic(), connection.cursor() as cursor:
-        # Nothing may be charged between looking and mending.
-        cursor.execute("LOCK TABLE public.governor_usage IN SHARE ROW EXCLUSIVE MODE")
-        wrong = differences(cursor, since=since)
+        # Nothing of this tenant is charged between looking and mending.
+        cursor.execute(_LOCK, [tenant_id, since])
+        wrong = differences(cursor, since=since, tenant_id=tenant_id)
         for each in wrong:
             assert each.field in _FIELDS
             cursor.execute(
                 f"UPDATE public.governor_usage SET {each.field} = %s WHERE id = %s",  # noqa: S608
                 [each.real, each.usage_id],
             )
-    for each in wrong:
-        logger.error(
-            "Usage of tenant %s, %s %s: %s was %s, the ledger says %s; mended.",
-            *(each.tenant_id, each.period, each.starts_on, each.field, each.counted, each.real),
-        )
     return wrong

@@ -264,7 +264,8 @@ class Supervisor:
             if is_outage:
                 outage.park(cursor, lease, result)
             elif ending.code == OVER_QUOTA and ending.error is not None:
-                is_last = gate.is_used_up(current, ending.error.limit) or is_last
+                spec = self._spec(current)
+                is_last = gate.is_used_up(current, ending.error.limit, spec=spec) or is_last
             if not is_last:
                 # A copy, so that a transaction that is rolled back leaves the one in the queue as it was.
                 following = waiting[0] = replace(waiting[0])

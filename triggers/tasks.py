@@ -32,6 +32,7 @@ from triggers import (
     reconcile,
     registry,
     rescue,
+    upgrades,
 )
 from triggers.runner import Supervisor
 
@@ -83,6 +84,7 @@ def review_quotas(**_: Any) -> None:
     bells.ring(parking.review(at=at))
     if outbox_lanes.review(at=at):
         send_outbox()
+    upgrades.close_met(at=at)
     parking.tell_caught_up(at=at)
     parking.expire(at=at, default_days=ALLOWANCES["parked_days"].default)
     notices.send(at=at)

@@ -106,7 +106,7 @@ class UpgradeRequestAdmin(HistoryAdmin):
         asked = self._posted(request, code)
         if isinstance(asked, HttpResponse):
             return asked
-        answer = request.POST.get("answer", "")
+        answer = request.POST.get("answer", "").replace("\x00", "")
         try:
             upgrades.decline(asked, actor=request.user.get_username(), answer=answer, at=now())
         except CodedError as error:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from django.db import connection, transaction
+from django.db.models import F
 
 from governor import notices
 from governor.choices import RequestStatus
@@ -16,6 +18,8 @@ from triggers import bells, outbox_lanes, parking
 
 if TYPE_CHECKING:
     from datetime import datetime
+
+BY_OTHER_MEANS = "the change of its plan"
 
 
 class BadUpgrade(CodedError):
@@ -43,6 +47,7 @@ def ask(
         raise BadUpgrade(f"There is no larger plan than {tenant.tier.name}; ask your agency.")
     if wanted.pk == tenant.tier_id:
         raise BadUpgrade(f"{tenant.name} has the {wanted.name} plan already.")
+    close_met(at=at, tenant_id=tenant.pk)
     with transaction.atomic():
         request, is_new = UpgradeRequest._base_manager.get_or_create(  # noqa: SLF001  # the tenant is named
             tenant=tenant,
@@ -84,23 +89,23 @@ def approve(request: UpgradeRequest, *, actor: str, at: datetime) -> int:
             data={"before": before, "tier": decided.tier_id},
             at=at,
         )
-        with connection.cursor() as cursor:
-            notices.tell(
-                cursor,
-                tenant_id=tenant.pk,
-                key=f"upgraded:{decided.code}",
-                kind="upgraded",
-                subject=f"You have the {decided.tier.name} plan now",
-                text=(
-                    f"{decided.tier.executions_per_day:,} executions and"
-                    f" {decided.tier.api_calls_per_day:,} API calls a day. What waited runs now, in order."
-                ),
-                at=at,
-            )
+        _tell_upgraded(decided, at=at)
         opened = parking.release(tenant_id=tenant.pk, actor=f"the upgrade to {decided.tier.name}", at=at)
     outbox_lanes.review(at=at)
     bells.ring(opened)
     return len(opened)
+
+
+def close_met(*, at: datetime, tenant_id: int | None = None) -> int:
+    """Close requests of tenants that were given what they asked for by other means. Returns how many."""
+    met = UpgradeRequest._base_manager.filter(status=RequestStatus.OPEN, tier=F("tenant__tier"))  # noqa: SLF001
+    closed = 0
+    for request in met if tenant_id is None else met.filter(tenant=tenant_id):
+        with suppress(AlreadyDecided), transaction.atomic():
+            decided = _decide(request, RequestStatus.APPROVED, actor=BY_OTHER_MEANS, answer="", at=at)
+            _tell_upgraded(decided, at=at)
+            closed += 1
+    return closed
 
 
 def decline(request: UpgradeRequest, *, actor: str, answer: str, at: datetime) -> None:
@@ -127,6 +132,22 @@ def decline(request: UpgradeRequest, *, actor: str, answer: str, at: datetime) -
                 text=decided.answer,
                 at=at,
             )
+
+
+def _tell_upgraded(decided: UpgradeRequest, *, at: datetime) -> None:
+    with connection.cursor() as cursor:
+        notices.tell(
+            cursor,
+            tenant_id=decided.tenant_id,
+            key=f"upgraded:{decided.code}",
+            kind="upgraded",
+            subject=f"You have the {decided.tier.name} plan now",
+            text=(
+                f"{decided.tier.executions_per_day:,} executions and"
+                f" {decided.tier.api_calls_per_day:,} API calls a day. What waited runs now, in order."
+            ),
+            at=at,
+        )
 
 
 def _decide(

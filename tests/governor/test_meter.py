@@ -33,6 +33,16 @@ class TestMeter:
             "x.py:3",
         )
 
+    def test_a_refused_request_is_not_counted(self):
+        meter = Meter({"api_calls": 2})
+
+        for calls in (1, 5, 1, 1):
+            meter.count("api_calls", calls)
+
+        assert meter.pairs()["api_calls"] == [2, 2]
+        assert meter.breach is not None
+        assert (meter.breach.used, meter.left("api_calls")) == (6, 0)
+
     def test_the_first_breach_stays_the_reason(self):
         meter = Meter({"api_calls": 0, "records_read": 0})
         meter.count("api_calls")

@@ -77,6 +77,15 @@ class TestSend:
         found = of(acme)
         assert (found.attempts, found.problem) == (notices.MOST_ATTEMPTS, "The mail server did not take it.")
 
+    def test_a_name_of_two_lines_is_one_in_the_subject(self, acme, owner, settings):
+        settings.NOTICES_BY_EMAIL = True
+        acme.name = "Acme\nBcc: all"
+        acme.save()
+        tell(acme)
+
+        assert notices.send() == 1
+        assert mail.outbox[0].subject == "Acme Bcc: all: 80 %"
+
     def test_two_workers_send_it_once(self, transactional_db, acme, owner, settings):
         settings.NOTICES_BY_EMAIL = True
         for number in range(10):

@@ -233,3 +233,22 @@ class TestReconcile:
         }
         assert read(acme)[0] == Counters(1, 3)
         assert reconcile.mend(since=DAY.replace(day=1)) == []
+
+    def test_looking_waits_for_nobody(self, transactional_db, acme, globex):
+        charge(acme, reserve(acme).hold, Spent(1, 3))
+        charge(globex, reserve(globex).hold, Spent(1, 3))
+        with every_tenant():
+            Usage.objects.filter(tenant=globex, period="d").update(api_calls=99)
+        wrong = []
+
+        def mend() -> None:
+            wrong.extend(reconcile.mend(since=DAY.replace(day=1)))
+            connection.close()
+
+        with transaction.atomic(), connection.cursor() as cursor:
+            usage.reserve(cursor, tenant_id=acme.pk, on=DAY, quota=QUOTA, executions=1, calls=1)
+            mending = threading.Thread(target=mend)
+            mending.start()
+            mending.join(timeout=20)
+
+        assert [(each.tenant_id, each.field) for each in wrong] == [(globex.pk, "api_calls")]

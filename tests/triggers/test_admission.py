@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection, transaction
 
 from governor import overrides, usage
 from governor.calendar import day_of
 from governor.job import Job, RunError, RunResult
 from governor.meter import Meter
 from governor.models import Charged, Notice, Parking
-from governor.quotas import Counters
+from governor.quotas import Counters, Hold, Quota
 from tenants.models import Tenant, Tier
 from tenants.records.store import Change
 from tenants.scope import every_tenant
@@ -371,6 +372,69 @@ class TestOverQuota:
         drain(supervisor(runs))
 
         assert runs.jobs[0].limits["ai_tokens"] == 700
+
+    def test_tokens_that_are_left_bound_a_run_that_a_worker_left_too(self, acme):
+        set_value(acme, "ai_tokens_per_day", 700)
+        put(acme, "c0")
+
+        def dies(job: Job) -> RunResult:
+            raise OperationalError("away")
+
+        with pytest.raises(OperationalError):
+            supervisor(Runs(dies)).step()
+        with every_tenant():
+            Lane.objects.update(lease_until=None)
+        runs = calling(0)
+        drain(supervisor(runs))
+
+        assert runs.jobs[0].limits["ai_tokens"] == 700
+        assert used(acme) == Counters(executions=1)
+
+    def test_what_others_gave_back_is_enough_for_what_the_script_asks_for(self, acme):
+        set_value(acme, "api_calls_per_day", 60)
+        put(acme, "c0")
+        on = day_of(datetime.now(UTC), acme.timezone)
+        hold = Hold(calls=55)
+        with transaction.atomic(), connection.cursor() as cursor:
+            usage.reserve(cursor, tenant_id=acme.pk, on=on, quota=Quota(), executions=0, calls=55)
+
+        def answer(job: Job) -> RunResult:
+            with transaction.atomic(), connection.cursor() as cursor:
+                usage.give_back(cursor, tenant_id=acme.pk, on=on, hold=hold)
+            runs.answer = lambda job: metered(job, calls=10)
+            return metered(job, calls=10)
+
+        runs = Runs(answer)
+        drain(supervisor(runs, replace(spec(), limits={"api_calls": 10})))
+
+        assert [job.limits["api_calls"] for job in runs.jobs] == [5, 10]
+        assert statuses(acme) == {"c0": ["succeeded"]}
+
+    def test_opening_waits_for_no_worker(self, transactional_db, acme, globex):
+        """A worker that holds a lane and parks it waits for the note that the opening has locked."""
+        for tenant in (acme, globex):
+            set_value(tenant, "executions_per_day", 0)
+            put(tenant)
+        drain(supervisor(calling(0)))
+        for tenant in (acme, globex):
+            set_value(tenant, "executions_per_day", 10)
+        opened: list[int] = []
+
+        def review() -> None:
+            opened.extend(parking.review(at=datetime.now(UTC)))
+            connection.close()
+
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SELECT FROM triggers_lane WHERE tenant_id = %s FOR UPDATE", [acme.pk])
+            reviewing = threading.Thread(target=review)
+            reviewing.start()
+            reviewing.join(timeout=20)
+            assert opened == [lane(globex).pk]
+        reviewing.join(timeout=20)
+
+        assert parking.review(at=datetime.now(UTC)) == [lane(acme).pk]
+        with every_tenant():
+            assert not Parking.objects.filter(ended_at=None).exists()
 
     def test_parked_events_expire_when_they_are_kept_no_longer(self, acme, globex):
         set_value(acme, "executions_per_day", 0)

@@ -17,7 +17,7 @@ from tenants.scope import every_tenant
 from tests.triggers.engine import Runs, drain, lane, put, supervisor
 from tests.triggers.test_admission import set_value
 from triggers import lanes
-from triggers.models import Lane
+from triggers.models import Lane, LiveEvent
 
 if TYPE_CHECKING:
     from triggers.lanes import Lease
@@ -151,6 +151,22 @@ class TestTake:
                 lanes.release(cursor, lease, is_served=True)
 
         assert turns == [acme.pk, acme.pk, acme.pk, globex.pk] * 10
+
+    def test_lanes_of_one_event_have_no_more_turns_than_one_lane_of_many(self, acme, globex):
+        set_value(acme, "weight", 3)
+        for number in range(9):
+            put(acme, obj=f"Object{number}")
+        put(globex)
+        turns = []
+        for _ in range(12):
+            lease, _ = take()
+            assert lease is not None
+            turns.append(lease.tenant_id)
+            with every_tenant(), connection.cursor() as cursor:
+                lanes.release(cursor, lease, is_served=True)
+                LiveEvent.objects.filter(tenant=acme, lane=lease.lane_id).delete()
+
+        assert turns == [acme.pk, acme.pk, acme.pk, globex.pk] * 3
 
 
 class TestRipeness:

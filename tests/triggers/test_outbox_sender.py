@@ -410,6 +410,22 @@ class TestWaiting:
 
 
 class TestOutage:
+    def test_a_probe_that_the_quota_kept_back_is_anothers(self, account, hubspot):
+        hubspot.instead = [Response(status=500)] * hosts.THRESHOLD
+        put(account, update("7", lpr_score=1))
+        for _ in range(hosts.THRESHOLD):
+            due()
+            outbox_sender.drain()
+        set_value(account.tenant, "api_calls_per_day", 1)
+        due()
+        probe()
+
+        outbox_sender.drain()
+
+        with every_tenant():
+            assert HostState.objects.get().state == "open"
+        assert lane().waits_for_quota
+
     def test_waits_for_the_probe_and_burns_no_attempts(self, account, globex_hubspot, hubspot):
         hubspot.instead = [Response(status=500)] * (hosts.THRESHOLD + 1)
         put(account, update("7", lpr_score=1))

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from governor.models import Notice, UpgradeRequest
-from tenants.models import AuditEvent, Tier
+from tenants.models import AuditEvent, Tenant, Tier
 from tenants.scope import every_tenant
 from tests.triggers.engine import drain, lane, put, statuses, supervisor
 from tests.triggers.test_admission import calling, set_value
@@ -81,3 +81,28 @@ class TestDecide:
         with every_tenant():
             assert Notice.objects.get(kind="declined").text == "The invoice is open."
         assert ask(acme).pk != request.pk
+
+
+class TestGivenByOtherMeans:
+    def test_the_request_is_closed_and_the_owner_told(self, acme, globex):
+        request = ask(acme)
+        Tenant.objects.filter(pk=acme.pk).update(tier="paid")
+
+        assert (upgrades.close_met(at=AT), upgrades.close_met(at=AT)) == (1, 0)
+
+        request.refresh_from_db()
+        assert (request.status, request.decided_by) == ("approved", upgrades.BY_OTHER_MEANS)
+        with every_tenant():
+            assert [each.tenant_id for each in Notice.objects.filter(kind="upgraded")] == [acme.pk]
+
+    def test_the_next_wish_is_one_of_its_own(self, acme):
+        larger = Tier.objects.create(
+            slug="larger", name="Larger", executions_per_day=10**6, api_calls_per_day=10**6
+        )
+        Tier.objects.filter(slug="paid").update(upgrade_to=larger)
+        first = ask(acme)
+        Tenant.objects.filter(pk=acme.pk).update(tier="paid")
+
+        second = ask(Tenant.objects.get(pk=acme.pk))
+
+        assert (second.tier_id, second.pk != first.pk) == ("larger", True)
