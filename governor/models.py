@@ -172,6 +172,7 @@ class Usage(models.Model):
     ai_cost_micros = models.BigIntegerField(default=0)  # millionths of a dollar
     held_executions = models.BigIntegerField(default=0)
     held_calls = models.BigIntegerField(default=0)
+    held_tokens = models.BigIntegerField(default=0)
 
     objects = TenantManager()
 
@@ -179,7 +180,13 @@ class Usage(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["tenant", "period", "starts_on"], name="governor_usage_once"),
             models.CheckConstraint(
-                condition=Q(executions__gte=0, api_calls__gte=0, held_executions__gte=0, held_calls__gte=0),
+                condition=Q(
+                    executions__gte=0,
+                    api_calls__gte=0,
+                    held_executions__gte=0,
+                    held_calls__gte=0,
+                    held_tokens__gte=0,
+                ),
                 name="governor_usage_positive",
             ),
         ]

@@ -14,7 +14,7 @@ from django.db.models import F, Q
 
 from governor.choices import Period
 from governor.models import Notice
-from governor.quotas import passed
+from governor.quotas import WORDS, passed
 from tenants.addresses import portal_url
 from tenants.choices import Role
 from tenants.scope import every_tenant
@@ -32,7 +32,6 @@ MOST_ATTEMPTS = 5
 AGAIN_AFTER = timedelta(minutes=5)
 AGAIN = "again"  # the problem of a notice that will be tried again
 AT_A_TIME = 20  # notices sent in one round
-WORDS = {"executions": "executions", "api_calls": "API calls", "ai_tokens": "AI tokens"}
 _RESOURCES = {Period.DAY: ("executions", "api_calls", "ai_tokens"), Period.MONTH: ("executions", "api_calls")}
 _INSERT = """
 INSERT INTO public.governor_notice

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 OVER_QUOTA = "governor.over-quota"
 PARKED = "quota"  # why a lane is parked
+WORDS = {"executions": "executions", "api_calls": "API calls", "ai_tokens": "AI tokens"}
 THRESHOLDS = (50, 80, 100)  # per cent at which the owners are told
 
 
@@ -54,12 +55,18 @@ class Counters:
     ai_cost_micros: int = 0
     held_executions: int = 0
     held_calls: int = 0
+    held_tokens: int = 0
+
+    def tokens_left(self, quota: Quota) -> int:
+        """Of the day's, beside what running executions hold."""
+        return max(0, quota.ai_tokens_per_day - self.ai_tokens - self.held_tokens)
 
     def hold(self, hold: Hold) -> Counters:
         return replace(
             self,
             held_executions=self.held_executions + hold.executions,
             held_calls=self.held_calls + hold.calls,
+            held_tokens=self.held_tokens + hold.tokens,
         )
 
     def spend(self, hold: Hold, spent: Spent) -> Counters:
@@ -72,6 +79,7 @@ class Counters:
             ai_cost_micros=self.ai_cost_micros + spent.ai_cost_micros,
             held_executions=self.held_executions - hold.executions,
             held_calls=self.held_calls - hold.calls,
+            held_tokens=self.held_tokens - hold.tokens,
         )
 
 
@@ -81,6 +89,7 @@ class Hold:
 
     executions: int = 0
     calls: int = 0
+    tokens: int = 0  # of models; none where they are not limited
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +104,7 @@ class Spent:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """It may start, holding this. ``ai_tokens``: how many are left of the day."""
+    """It may start, holding this. ``ai_tokens``: how many it may use."""
 
     hold: Hold
     ai_tokens: int = UNLIMITED
@@ -105,7 +114,7 @@ class Grant:
 class Refusal:
     """It may not start before the period ends."""
 
-    resource: str  # executions or api_calls
+    resource: str  # executions, api_calls or ai_tokens
     period: str
     used: int
     allowed: int
@@ -113,16 +122,22 @@ class Refusal:
     @property
     def sentence(self) -> str:
         word = "today's" if self.period == Period.DAY else "this month's"
-        what = "executions" if self.resource == "executions" else "API calls"
-        return f"{self.used:,} of {word} {self.allowed:,} {what} are used."
+        return f"{self.used:,} of {word} {self.allowed:,} {WORDS[self.resource]} are used."
 
 
 def decide(
-    day: Counters, month: Counters, quota: Quota, *, executions: int, calls: int, least_calls: int = 0
+    day: Counters,
+    month: Counters,
+    quota: Quota,
+    *,
+    executions: int,
+    calls: int,
+    ai_tokens: int = 0,
+    least_calls: int = 0,
 ) -> Grant | Refusal:
-    """Whether so many executions with at most so many calls may start, and with how many of them.
+    """Whether so many executions with at most so many calls and tokens may start, and with how many of them.
 
-    With fewer calls left than wanted it gets what is left, down to ``least_calls``; below it is refused.
+    With fewer left than wanted it gets what is left, of calls down to ``least_calls``; below it is refused.
     """
     for period, used in ((Period.DAY, day), (Period.MONTH, month)):
         allowed = quota.allowed("executions", period)
@@ -136,8 +151,10 @@ def decide(
         granted = min(granted, left)
         if granted < least_calls:
             return Refusal("api_calls", period, used.api_calls, allowed)
-    tokens = max(0, quota.ai_tokens_per_day - day.ai_tokens)
-    return Grant(Hold(executions, granted), tokens)
+    if quota.ai_tokens_per_day >= UNLIMITED:
+        return Grant(Hold(executions, granted))
+    tokens = min(ai_tokens, day.tokens_left(quota))
+    return Grant(Hold(executions, granted, tokens), tokens)
 
 
 def passed(before: int, after: int, allowed: int) -> int | None:

@@ -16,11 +16,11 @@ from governor.choices import Charge, Period
 from governor.quotas import Counters, Grant, Hold, Quota, Refusal, Spent, decide
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from datetime import date, datetime
     from uuid import UUID
 
-_FIELDS = ("executions", "api_calls", "ai_tokens", "ai_cost_micros", "held_executions", "held_calls")
+_USED = ("executions", "api_calls", "ai_tokens", "ai_cost_micros")
+_FIELDS = (*_USED, "held_executions", "held_calls", "held_tokens")
 _LOCK = f"""
 SELECT period, {", ".join(_FIELDS)} FROM public.governor_usage
 WHERE tenant_id = %s AND ((period = 'd' AND starts_on = %s) OR (period = 'm' AND starts_on = %s))
@@ -29,13 +29,14 @@ ORDER BY period DESC FOR UPDATE
 _READ = _LOCK.replace("ORDER BY period DESC FOR UPDATE", "")
 _MAKE = """
 INSERT INTO public.governor_usage (tenant_id, period, starts_on, executions, api_calls, ai_tokens,
-    ai_cost_micros, held_executions, held_calls)
-VALUES (%s, %s, %s, 0, 0, 0, 0, 0, 0) ON CONFLICT (tenant_id, period, starts_on) DO NOTHING
+    ai_cost_micros, held_executions, held_calls, held_tokens)
+VALUES (%s, %s, %s, 0, 0, 0, 0, 0, 0, 0) ON CONFLICT (tenant_id, period, starts_on) DO NOTHING
 """
-_ADD = f"""
-UPDATE public.governor_usage SET {", ".join(f"{name} = {name} + %s" for name in _FIELDS)}
+_HOLD = """
+UPDATE public.governor_usage SET held_executions = held_executions + %s, held_calls = held_calls + %s,
+    held_tokens = held_tokens + %s
 WHERE tenant_id = %s AND ((period = 'd' AND starts_on = %s) OR (period = 'm' AND starts_on = %s))
-"""  # noqa: S608
+"""
 # In one round trip: other executions of the tenant wait for it. Gives what was counted before.
 _CHARGE = f"""
 WITH counted AS (
@@ -76,23 +77,30 @@ def reserve(
     quota: Quota,
     executions: int,
     calls: int,
+    ai_tokens: int = 0,
     least_calls: int = 0,
 ) -> Grant | Refusal:
     """Hold what an execution may use, or say what is used up. Call inside a transaction."""
     day, month = _locked(cursor, tenant_id, on)
-    decision = decide(day, month, quota, executions=executions, calls=calls, least_calls=least_calls)
-    if isinstance(decision, Grant):
-        hold = decision.hold
-        if hold.executions or hold.calls:
-            _add(cursor, tenant_id, on, [0, 0, 0, 0, hold.executions, hold.calls])
+    decision = decide(
+        day,
+        month,
+        quota,
+        executions=executions,
+        calls=calls,
+        ai_tokens=ai_tokens,
+        least_calls=least_calls,
+    )
+    if isinstance(decision, Grant) and decision.hold != Hold():
+        _hold(cursor, tenant_id, on, decision.hold, sign=1)
     return decision
 
 
 def give_back(cursor: Any, *, tenant_id: int, on: date, hold: Hold) -> None:
     """Return what was held and never used: nothing ran."""
-    if hold.executions or hold.calls:
+    if hold != Hold():
         _locked(cursor, tenant_id, on)
-        _add(cursor, tenant_id, on, [0, 0, 0, 0, -hold.executions, -hold.calls])
+        _hold(cursor, tenant_id, on, hold, sign=-1)
 
 
 def charge(
@@ -110,11 +118,13 @@ def charge(
 ) -> None:
     """Count what was used of what was held, write it to the ledger, and note thresholds that were passed.
 
-    Raises ``NothingHeld`` for a day without a hold.
+    Raises ``NothingHeld`` for a hold that nobody made.
     """
     if spent == Spent():
         give_back(cursor, tenant_id=tenant_id, on=on, hold=hold)
         return
+    if hold == Hold():
+        _locked(cursor, tenant_id, on)  # its counters may have to be made
     cursor.execute(
         _CHARGE,
         {
@@ -128,6 +138,7 @@ def charge(
             **asdict(spent),
             "held_executions": -hold.executions,
             "held_calls": -hold.calls,
+            "held_tokens": -hold.tokens,
         },
     )
     rows = cursor.fetchall()
@@ -191,5 +202,6 @@ def _both(
     return found.get(Period.DAY.value, Counters()), found.get(Period.MONTH.value, Counters())
 
 
-def _add(cursor: Any, tenant_id: int, on: date, amounts: Iterable[int]) -> None:
-    cursor.execute(_ADD, [*amounts, tenant_id, on, month_of(on)])
+def _hold(cursor: Any, tenant_id: int, on: date, hold: Hold, *, sign: int) -> None:
+    held = [sign * amount for amount in (hold.executions, hold.calls, hold.tokens)]
+    cursor.execute(_HOLD, [*held, tenant_id, on, month_of(on)])

@@ -13,14 +13,14 @@ from governor.allowances import UNLIMITED
 from governor.calendar import day_of
 from governor.choices import Period
 from governor.limits import ON_LIMIT_BUDGET
-from governor.quotas import PARKED, Grant, Quota, Refusal, Spent, decide
+from governor.quotas import PARKED, Grant, Hold, Quota, Refusal, Spent, decide
 from governor.tenant_governor import resets_at
 from triggers import lanes, parking
 from triggers.bisect import HELD
 from triggers.choices import Mode
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from datetime import date, datetime
 
     from governor.job import RunResult
     from governor.policy import Policy
@@ -44,7 +44,7 @@ class Gate:
         self._quota = Quota.of(policy)
         self._at = at
         self._on = day_of(at, policy.timezone)
-        self._least_calls = 0
+        self._least_calls = self._least_tokens = 0
         self._calls_left = float("inf")
 
     def is_closed(self) -> bool:
@@ -68,42 +68,42 @@ class Gate:
         """
         if work.mode != Mode.LIVE:
             return True
+        limits = self._policy.limits(work.trigger, declared=spec.limits if spec else None)
         if work.held_on is not None:
-            # A lost worker left it: what it holds is its own still, but of tokens nothing is held.
-            work.ai_tokens_left = self._tokens_left()
+            # A lost worker left it: what it holds is its own still.
+            self._count_lost(work)
+            work.ai_tokens_left = UNLIMITED if self._are_tokens_free else work.held_tokens
             return True
-        declared = spec.limits if spec else None
-        calls = self._policy.limits(work.trigger, declared=declared)["api_calls"].value
+        calls = limits["api_calls"].value
         if spec and spec.has_on_limit:
             calls += ON_LIMIT_BUDGET["api_calls"]
-        decision = usage.reserve(
-            self._cursor,
-            tenant_id=self._lease.tenant_id,
-            on=self._on,
-            quota=self._quota,
+        decision = self._reserve(
+            self._on,
             executions=int(_counts(work)),
             calls=calls,
+            ai_tokens=limits["ai_tokens"].value,
         )
         if isinstance(decision, Grant):
+            hold = decision.hold
             work.held_on = self._on
-            work.held_executions, work.held_calls = decision.hold.executions, decision.hold.calls
+            work.held_executions, work.held_calls, work.held_tokens = hold.executions, hold.calls, hold.tokens
             work.ai_tokens_left = decision.ai_tokens
             return True
         self.refusal = decision
         return False
 
     def is_used_up(self, work: Work, limit: str, *, spec: TriggerSpec | None) -> bool:
-        """After a run that wanted more calls or tokens than were left: whether there are none now either."""
+        """After a run that wanted more calls or tokens than it got: whether there are no more now either."""
         day, month = usage.read(self._cursor, tenant_id=self._lease.tenant_id, on=self._on)
+        wanted = self._policy.limits(work.trigger, declared=spec.limits if spec else None)[limit].value
         if limit == "ai_tokens":
-            if day.ai_tokens >= self._quota.ai_tokens_per_day:
-                allowed = self._quota.ai_tokens_per_day
+            allowed = self._quota.ai_tokens_per_day
+            self._least_tokens = min(wanted, allowed, work.held_tokens + 1)
+            if day.tokens_left(self._quota) < self._least_tokens or not allowed:
                 self.refusal = Refusal("ai_tokens", Period.DAY, day.ai_tokens, allowed)
         else:
-            declared = spec.limits if spec else None
-            wanted = self._policy.limits(work.trigger, declared=declared)["api_calls"].value
             # No period has room for more than its whole quota.
-            least = self._least_calls = self._quota.most_calls(wanted)
+            least = self._least_calls = self._quota.most_calls(min(wanted, work.held_calls + 1))
             decision = decide(day, month, self._quota, executions=0, calls=least, least_calls=least)
             self.refusal = decision if isinstance(decision, Refusal) else None
         return self.refusal is not None
@@ -119,16 +119,47 @@ class Gate:
             tenant_id=tenant_id,
             refusal=self.refusal,
             least_calls=self._least_calls,
+            least_tokens=self._least_tokens,
             at=self._at,
             until=until,
         )
         notices.used_up(self._cursor, tenant_id=tenant_id, on=self._on, refusal=self.refusal, at=self._at)
 
-    def _tokens_left(self) -> int:
-        if self._quota.ai_tokens_per_day >= UNLIMITED:
-            return UNLIMITED
-        day, _ = usage.read(self._cursor, tenant_id=self._lease.tenant_id, on=self._on)
-        return max(0, self._quota.ai_tokens_per_day - day.ai_tokens)
+    @property
+    def _are_tokens_free(self) -> bool:
+        return self._quota.ai_tokens_per_day >= UNLIMITED
+
+    def _reserve(self, on: date, *, executions: int, calls: int, ai_tokens: int) -> Grant | Refusal:
+        return usage.reserve(
+            self._cursor,
+            tenant_id=self._lease.tenant_id,
+            on=on,
+            quota=self._quota,
+            executions=executions,
+            calls=calls,
+            ai_tokens=ai_tokens,
+        )
+
+    def _count_lost(self, work: Work) -> None:
+        """Count the requests of a worker that died over it: the journal has them, and nobody else."""
+        assert work.held_on is not None
+        lost, work.lost_calls = min(work.lost_calls, work.held_calls), 0
+        if not lost:
+            return
+        usage.charge(
+            self._cursor,
+            tenant_id=self._lease.tenant_id,
+            on=work.held_on,
+            hold=Hold(calls=lost),
+            spent=Spent(api_calls=lost),
+            quota=self._quota,
+            execution=work.code,
+            trigger=work.trigger,
+            at=self._at,
+        )
+        # What they were answered is in the journal too, but the script may have more to ask.
+        more = self._reserve(work.held_on, executions=0, calls=lost, ai_tokens=0)
+        work.held_calls += (more.hold.calls if isinstance(more, Grant) else 0) - lost
 
     def charge(self, done: Work, spent: Spent) -> None:
         """Count what the attempt used and return the rest of what it held."""

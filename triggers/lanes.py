@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from governor.quotas import PARKED
+
 if TYPE_CHECKING:
     from collections.abc import Collection
     from datetime import datetime
@@ -235,6 +237,15 @@ def park(cursor: Any, lease: Lease, *, reason: str, until: datetime) -> bool:
         [reason, until, lease.lane_id, lease.token],
     )
     return bool(cursor.rowcount)
+
+
+def open_for_free(cursor: Any, lane_id: int) -> None:
+    """Open a lane that waits for the quota, for work that needs none; the rest parks it again."""
+    cursor.execute(
+        "UPDATE triggers_lane SET parked_reason = '', parked_until = NULL"
+        " WHERE id = %s AND parked_reason = %s",
+        [lane_id, PARKED],
+    )
 
 
 def unpark(cursor: Any, *, tenant_id: int, reason: str) -> list[int]:

@@ -11,7 +11,7 @@ from django.db import connection
 from governor import on_limit
 from governor.job import Job, RunError, RunResult
 from governor.limits import ON_LIMIT_BUDGET
-from governor.quotas import OVER_QUOTA
+from governor.quotas import OVER_QUOTA, Quota
 from tenants.errors import CodedError
 from triggers import bisect, replay, settle
 from triggers.choices import Mode
@@ -84,8 +84,15 @@ class Launcher:
             policy = self._policies.of(cursor, tenant_id)
             limits = {name: each.value for name, each in policy.limits(trigger, declared=spec.limits).items()}
             left = {"api_calls": current.held_calls, "ai_tokens": current.ai_tokens_left}
+            given = {name: min(limits[name], most) for name, most in left.items()}
+            quota = Quota.of(policy)
+            # What a whole day has no room for is no matter of waiting: then it is a limit like any other.
+            at_best = {
+                "api_calls": quota.most_calls(limits["api_calls"]),
+                "ai_tokens": min(limits["ai_tokens"], quota.ai_tokens_per_day),
+            }
             is_live = current.mode == Mode.LIVE
-            lowered = {name for name, most in left.items() if is_live and most < limits[name]}
+            lowered = {name for name in given if is_live and given[name] < at_best[name]}
             job = Job(
                 tenant_id=tenant_id,
                 schema=lease.schema,
@@ -100,7 +107,7 @@ class Launcher:
                 records=[member.record for member in batch],
                 olds=[member.old for member in batch],
                 old_known=[member.old_known for member in batch],
-                limits=limits | {name: left[name] for name in lowered},
+                limits=limits | (given if is_live else {}),
                 depth=current.depth,
                 seed=current.seed,
                 now=current.now,

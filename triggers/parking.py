@@ -77,10 +77,16 @@ ORDER BY e.id LIMIT %s FOR UPDATE OF e SKIP LOCKED
 
 
 def begin(
-    cursor: Any, *, tenant_id: int, refusal: Refusal, least_calls: int = 0, at: datetime, until: datetime
+    cursor: Any,
+    *,
+    tenant_id: int,
+    refusal: Refusal,
+    least_calls: int = 0,
+    least_tokens: int = 0,
+    at: datetime,
+    until: datetime,
 ) -> None:
     """Note that the tenant's events wait from now on; one note however many lanes wait."""
-    least_tokens = int(refusal.resource == "ai_tokens")
     cursor.execute(_BEGIN, [tenant_id, refusal.sentence[:200], least_calls, least_tokens, at, until])
 
 
@@ -154,7 +160,8 @@ def _has_room(cursor: Any, tenant_id: int, least_calls: int, least_tokens: int, 
     # An override may have made the quota smaller than what was wanted.
     least = quota.most_calls(least_calls)
     decision = decide(day, month, quota, executions=1, calls=least, least_calls=least)
-    return not isinstance(decision, Refusal) and quota.ai_tokens_per_day - day.ai_tokens >= least_tokens
+    tokens = min(least_tokens, quota.ai_tokens_per_day)
+    return not isinstance(decision, Refusal) and day.tokens_left(quota) >= tokens
 
 
 def _open(cursor: Any, pk: int, tenant_id: int, *, ended_by: str, at: datetime) -> list[int]:

@@ -24,11 +24,12 @@ WITH ledger AS (
     GROUP BY tenant_id, period, starts_on
 ),
 held AS (
-    SELECT tenant_id, period, starts_on, sum(held_executions) AS executions, sum(held_calls) AS calls
-    FROM (SELECT tenant_id, held_executions, held_calls, 'd' AS period, held_on AS starts_on
+    SELECT tenant_id, period, starts_on, sum(held_executions) AS executions, sum(held_calls) AS calls,
+           sum(held_tokens) AS tokens
+    FROM (SELECT tenant_id, held_executions, held_calls, held_tokens, 'd' AS period, held_on AS starts_on
           FROM public.triggers_execution WHERE held_on IS NOT NULL AND status IN ('queued', 'running')
           UNION ALL
-          SELECT tenant_id, held_executions, held_calls, 'm', date_trunc('month', held_on)::date
+          SELECT tenant_id, held_executions, held_calls, held_tokens, 'm', date_trunc('month', held_on)::date
           FROM public.triggers_execution
           WHERE held_on IS NOT NULL AND status IN ('queued', 'running')) holding
     GROUP BY tenant_id, period, starts_on
@@ -43,7 +44,8 @@ CROSS JOIN LATERAL (VALUES
     ('ai_tokens', usage.ai_tokens, coalesce(ledger.ai_tokens, 0)),
     ('ai_cost_micros', usage.ai_cost_micros, coalesce(ledger.ai_cost_micros, 0)),
     ('held_executions', usage.held_executions, coalesce(held.executions, 0)),
-    ('held_calls', usage.held_calls, coalesce(held.calls, 0))
+    ('held_calls', usage.held_calls, coalesce(held.calls, 0)),
+    ('held_tokens', usage.held_tokens, coalesce(held.tokens, 0))
 ) AS field (name, counted, real)
 WHERE usage.starts_on >= %(since)s AND (%(tenant)s::bigint IS NULL OR tenant_id = %(tenant)s)
   AND field.counted <> field.real
@@ -66,7 +68,7 @@ HAVING coalesce(sum(charged.executions), 0) <> execution.is_counted::int
 ORDER BY execution.code LIMIT 100
 """
 _FIELDS = frozenset(
-    {"executions", "api_calls", "ai_tokens", "ai_cost_micros", "held_executions", "held_calls"}
+    {"executions", "api_calls", "ai_tokens", "ai_cost_micros", "held_executions", "held_calls", "held_tokens"}
 )
 
 

@@ -101,6 +101,9 @@ def replay(
             created_at=at,
         )
         # On commit, or a fast worker would look before the row is there.
+        if mode != Mode.LIVE:
+            # It costs nothing, so it need not wait for the quota as live replays in its lane may.
+            lanes.open_for_free(cursor, lane_id)
         transaction.on_commit(lambda: bells.ring([lane_id]))
     logger.info("%s replays execution %s as %s (%s)", actor, execution.code, code, mode)
     return made

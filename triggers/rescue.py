@@ -17,11 +17,16 @@ if TYPE_CHECKING:
 MOST_RESUMED = 400  # members; executions held for hours come due by the thousand
 
 _OPEN = """
-SELECT code, root, trigger, operation, release, seed, now, created_at, mode, id, parent_id, replay_of_id,
-       started_at, attempts, losses, held_on, held_executions, held_calls, is_counted,
+SELECT execution.code, root, trigger, operation, release, seed, now, created_at, mode, id, parent_id,
+       replay_of_id, started_at, attempts, losses,
+       held_on, held_executions, held_calls, held_tokens, is_counted,
        event_ids, record_ids, status,
-       coalesce(next_attempt_at > clock_timestamp(), false) AS waits
-FROM triggers_execution WHERE lane_id = %s AND status IN ('queued', 'running') ORDER BY root, id
+       coalesce(next_attempt_at > clock_timestamp(), false) AS waits,
+       CASE WHEN status = 'running' THEN (
+           SELECT count(*) FROM governor_journalentry sent
+           WHERE sent.execution = execution.code AND sent.intended_at >= execution.started_at
+       ) ELSE 0 END AS lost_calls
+FROM triggers_execution execution WHERE lane_id = %s AND status IN ('queued', 'running') ORDER BY root, id
 """
 
 

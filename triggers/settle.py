@@ -27,7 +27,7 @@ _EXECUTION = """
 UPDATE triggers_execution SET status = %s, with_errors = %s, error_code = %s, error_detail = %s,
     limit_name = %s, ok = %s, failed = %s, skipped = %s, wall_ms = %s, cpu_ms = %s, usage = %s::jsonb,
     attempts = %s, losses = %s, release = %s, started_at = %s, held_on = NULL, held_executions = 0,
-    held_calls = 0, is_counted = is_counted OR %s, finished_at = CASE WHEN %s THEN %s END,
+    held_calls = 0, held_tokens = 0, is_counted = is_counted OR %s, finished_at = CASE WHEN %s THEN %s END,
     next_attempt_at = clock_timestamp() + %s * interval '1 second'
 WHERE id = %s RETURNING next_attempt_at
 """

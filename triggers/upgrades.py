@@ -74,11 +74,13 @@ def ask(
 def approve(request: UpgradeRequest, *, actor: str, at: datetime) -> int:
     """Give the tenant the tier and let what waited run. Returns how many lanes were opened.
 
-    Raises ``AlreadyDecided``.
+    Raises ``AlreadyDecided``, or ``BadUpgrade`` when the tenant has a larger plan meanwhile.
     """
     with transaction.atomic():
         decided = _decide(request, RequestStatus.APPROVED, actor=actor, answer="", at=at)
         tenant = decided.tenant
+        if tenant.tier.executions_per_day > decided.tier.executions_per_day:
+            raise BadUpgrade(f"{tenant.name} has a larger plan by now, {tenant.tier.name}; decline it.")
         before = tenant.tier_id
         Tenant.objects.filter(pk=tenant.pk).update(tier=decided.tier)
         audit.record(

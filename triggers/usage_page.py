@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from governor.calendar import day_of, month_of, zone
 from governor.models import Notice
-from governor.notices import WORDS
+from governor.quotas import WORDS
 from tenants.scope import tenant_scope
 from triggers import parked_estimate, usage_report, usage_words
 from triggers.limits_report import rows

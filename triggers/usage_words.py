@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from governor.calendar import zone
 from governor.choices import Period
-from governor.notices import WORDS
+from governor.quotas import WORDS
 from triggers.quota_report import CLOSE, FULL
 
 if TYPE_CHECKING:

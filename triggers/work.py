@@ -74,12 +74,14 @@ class Work:
     held_on: date | None = None
     held_executions: int = 0
     held_calls: int = 0
+    held_tokens: int = 0
+    lost_calls: int = 0  # that a worker which died, or lost its lease, made for it: counted by nobody yet
     is_counted: bool = False  # among its tenant's executions already, by an earlier attempt
     ai_tokens_left: int = UNLIMITED  # of its tenant's day, when it started
 
     @property
     def hold(self) -> Hold:
-        return Hold(self.held_executions, self.held_calls) if self.held_on else Hold()
+        return Hold(self.held_executions, self.held_calls, self.held_tokens) if self.held_on else Hold()
 
     @property
     def size(self) -> int:
@@ -96,11 +98,11 @@ _COLUMNS = (
     "tenant_id, lane_id, trigger, object, operation, release, mode, status, with_errors, error_code,"
     " error_detail, limit_name, attempts, losses, code, root, parent_id, replay_of_id, event_ids,"
     " event_codes, record_ids, terms, size, ok, failed, skipped, depth, seed, now, created_at, started_at,"
-    " held_on, held_executions, held_calls, usage"
+    " held_on, held_executions, held_calls, held_tokens, usage"
 )
 _ROW = (
     "(%s, %s, %s, %s, %s, %s, %s, %s, false, '', '', '', %s, %s, %s::uuid, %s::uuid, %s, %s, %s::bigint[],"
-    " %s::uuid[], %s::varchar[], %s::varchar[], %s, 0, 0, 0, %s, %s, %s, %s, %s, %s, %s, %s, '{}')"
+    " %s::uuid[], %s::varchar[], %s::varchar[], %s, 0, 0, 0, %s, %s, %s, %s, %s, %s, %s, %s, %s, '{}')"
 )
 
 
@@ -155,7 +157,7 @@ def store(
             [str(member.code) for member in work.members],
             [member.record_id for member in work.members],
             *(list(hashes), work.size, work.depth, work.seed, work.now, work.created_at, work.started_at),
-            *(work.held_on, work.held_executions, work.held_calls),
+            *(work.held_on, work.held_executions, work.held_calls, work.held_tokens),
         ]
     rows = ", ".join([_ROW] * len(works))
     cursor.execute(f"INSERT INTO triggers_execution ({_COLUMNS}) VALUES {rows} RETURNING id", values)  # noqa: S608
@@ -169,10 +171,11 @@ def start(cursor: Any, work: Work, *, at: datetime) -> None:
     work.started_at = at
     cursor.execute(
         "UPDATE triggers_execution SET status = 'running', attempts = %s, losses = %s, started_at = %s,"
-        " held_on = %s, held_executions = %s, held_calls = %s, next_attempt_at = NULL WHERE id = %s",
+        " held_on = %s, held_executions = %s, held_calls = %s, held_tokens = %s,"
+        " next_attempt_at = NULL WHERE id = %s",
         [
             *(work.attempts, work.losses, at),
-            *(work.held_on, work.held_executions, work.held_calls, work.id),
+            *(work.held_on, work.held_executions, work.held_calls, work.held_tokens, work.id),
         ],
     )
 

@@ -154,10 +154,11 @@ class Migration(migrations.Migration):
                 ('ai_cost_micros', models.BigIntegerField(default=0)),
                 ('held_executions', models.BigIntegerField(default=0)),
                 ('held_calls', models.BigIntegerField(default=0)),
+                ('held_tokens', models.BigIntegerField(default=0)),
                 ('tenant', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='tenants.tenant')),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('tenant', 'period', 'starts_on'), name='governor_usage_once'), models.CheckConstraint(condition=models.Q(('api_calls__gte', 0), ('executions__gte', 0), ('held_calls__gte', 0), ('held_executions__gte', 0)), name='governor_usage_positive')],
+                'constraints': [models.UniqueConstraint(fields=('tenant', 'period', 'starts_on'), name='governor_usage_once'), models.CheckConstraint(condition=models.Q(('api_calls__gte', 0), ('executions__gte', 0), ('held_calls__gte', 0), ('held_executions__gte', 0), ('held_tokens__gte', 0)), name='governor_usage_positive')],
             },
         ),
         migrations.RunSQL(VALUE, NO_VALUE),

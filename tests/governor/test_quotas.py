@@ -9,7 +9,13 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invaria
 from governor.allowances import UNLIMITED
 from governor.quotas import Counters, Grant, Hold, Quota, Refusal, Spent, decide, passed
 
-QUOTA = Quota(executions_per_day=6, api_calls_per_day=40, executions_per_month=10, api_calls_per_month=60)
+QUOTA = Quota(
+    executions_per_day=6,
+    api_calls_per_day=40,
+    executions_per_month=10,
+    api_calls_per_month=60,
+    ai_tokens_per_day=1_000,
+)
 
 
 class Interleavings(RuleBasedStateMachine):
@@ -24,16 +30,17 @@ class Interleavings(RuleBasedStateMachine):
         self.month = Counters()
         self.sent = [0, 0, 0]
 
-    @rule(target=running, calls=st.integers(0, 50))
-    def starts(self, calls):
+    @rule(target=running, calls=st.integers(0, 50), tokens=st.integers(0, 800))
+    def starts(self, calls, tokens):
         day = self.days[self.today]
-        decision = decide(day, self.month, QUOTA, executions=1, calls=calls)
+        decision = decide(day, self.month, QUOTA, executions=1, calls=calls, ai_tokens=tokens)
         if isinstance(decision, Refusal):
             assert day.executions + day.held_executions == 6 or (
                 self.month.executions + self.month.held_executions == 10
             )
             return None
         assert decision.hold.calls <= calls
+        assert decision.ai_tokens <= tokens
         self.days[self.today] = day.hold(decision.hold)
         self.month = self.month.hold(decision.hold)
         return self.today, decision.hold
@@ -43,7 +50,11 @@ class Interleavings(RuleBasedStateMachine):
         if one is None:
             return
         day, hold = one
-        spent = Spent(executions=hold.executions, api_calls=int(hold.calls * share))
+        spent = Spent(
+            executions=hold.executions,
+            api_calls=int(hold.calls * share),
+            ai_tokens=int(hold.tokens * share),
+        )
         self.days[day] = self.days[day].spend(hold, spent)
         self.month = self.month.spend(hold, spent)
         self.sent[day] += spent.api_calls
@@ -58,6 +69,7 @@ class Interleavings(RuleBasedStateMachine):
             assert day.executions + day.held_executions <= QUOTA.executions_per_day
             assert day.api_calls + day.held_calls <= QUOTA.api_calls_per_day
             assert day.api_calls == sent
+            assert day.ai_tokens + day.held_tokens <= QUOTA.ai_tokens_per_day
         assert self.month.executions + self.month.held_executions <= QUOTA.executions_per_month
         assert self.month.api_calls + self.month.held_calls <= QUOTA.api_calls_per_month
         assert sum(day.executions for day in self.days) == self.month.executions
@@ -70,7 +82,7 @@ class TestDecide:
     def test_gives_what_is_left_of_the_calls(self):
         day = Counters(api_calls=30, held_calls=4)
 
-        assert decide(day, day, QUOTA, executions=1, calls=50) == Grant(Hold(1, 6))
+        assert decide(day, day, QUOTA, executions=1, calls=50) == Grant(Hold(1, 6), 0)
 
     def test_refuses_fewer_than_it_takes(self):
         day = Counters(api_calls=40)

@@ -100,9 +100,9 @@ class TestCounting:
         with pytest.raises(DatabaseError):
             charge(acme, Hold(1, 2), Spent(1, 1))
 
-    def test_a_day_without_a_hold_is_not_charged(self, acme):
+    def test_a_hold_that_nobody_made_is_not_charged(self, acme):
         with pytest.raises(usage.NothingHeld):
-            charge(acme, Hold(), Spent(1, 1))
+            charge(acme, Hold(1, 1), Spent(1, 1))
 
         with every_tenant():
             assert not Charged.objects.exists()

@@ -12,6 +12,7 @@ from django.db import OperationalError, connection, transaction
 from governor import overrides, usage
 from governor.calendar import day_of
 from governor.job import Job, RunError, RunResult
+from governor.journal import Journal
 from governor.meter import Meter
 from governor.models import Charged, Notice, Parking
 from governor.quotas import Counters, Hold, Quota
@@ -230,6 +231,28 @@ class TestCrash:
         with every_tenant():
             assert Charged.objects.get().on == yesterday
 
+    def test_the_calls_of_a_dead_worker_are_counted(self, acme, globex):
+        set_value(acme, "api_calls_per_day", 52)
+        put(acme)
+
+        def calls_and_dies(job: Job) -> RunResult:
+            journal = Journal(tenant_id=job.tenant_id, root=job.root, execution=job.execution)
+            journal.intend([journal.name("http", {"url": f"https://x.test/{n}"}) for n in range(5)])
+            raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            drain(supervisor(Runs(calls_and_dies)))
+        with every_tenant():
+            Lane.objects.update(lease_until=None)
+        runs = calling(2)
+
+        drain(supervisor(runs))
+
+        # 5 of the 52 are gone; of its own 50 it gets back what the quota has left.
+        assert runs.jobs[0].limits["api_calls"] == 47
+        assert used(acme) == Counters(executions=1, api_calls=7)
+        assert used(globex) == Counters()
+
 
 class TestOverQuota:
     def test_events_wait_in_order_and_delay_nobody_else(self, acme, globex):
@@ -331,8 +354,17 @@ class TestOverQuota:
         assert lane(acme, kind="replay").parked_reason == "quota"
         assert lane(acme).parked_reason == ""
 
+        later = replay(execution=first, mode="dry", actor="operator", at=datetime.now(UTC))
+        drain(engine)
+        later.refresh_from_db()
+        live.refresh_from_db()
+        assert (later.status, live.status) == ("succeeded", "queued")
+        assert lane(acme, kind="replay").parked_reason == "quota"
+
     def test_calls_that_are_left_bound_the_run_and_it_waits_for_more(self, acme, globex):
-        set_value(acme, "api_calls_per_day", 5)
+        set_value(acme, "api_calls_per_day", 13)
+        put(acme, "before")
+        drain(supervisor(calling(8)))
         put(acme, "c0")
         put(globex, "g0")
         runs = Runs(lambda job: metered(job, calls=8))
@@ -341,10 +373,10 @@ class TestOverQuota:
         drain(engine)
 
         assert [job.limits["api_calls"] for job in runs.jobs if job.tenant["slug"] == "acme"] == [5]
-        (waiting,) = executions(acme)
+        waiting = executions(acme)[-1]
         assert (waiting.status, waiting.error_code) == ("queued", "governor.over-quota")
         assert lane(acme).parked_reason == "quota"
-        assert used(acme) == Counters(api_calls=5)
+        assert used(acme) == Counters(executions=1, api_calls=13)
         assert statuses(globex) == {"g0": ["succeeded"]}
 
         set_value(acme, "api_calls_per_day", 100)
@@ -352,8 +384,8 @@ class TestOverQuota:
         due_now()
         parking.review(at=datetime.now(UTC))
         drain(engine)
-        assert statuses(acme) == {"c0": ["succeeded"]}
-        assert used(acme) == Counters(executions=1, api_calls=13)
+        assert statuses(acme) == {"before": ["succeeded"], "c0": ["succeeded"]}
+        assert used(acme) == Counters(executions=2, api_calls=21)
 
     def test_a_limit_that_is_no_quota_still_stops(self, acme):
         set_value(acme, "api_calls", 3)
@@ -372,6 +404,61 @@ class TestOverQuota:
         drain(supervisor(runs))
 
         assert runs.jobs[0].limits["ai_tokens"] == 700
+        assert used(acme) == Counters(executions=1)
+
+    def test_tokens_that_others_hold_are_not_left(self, acme, globex):
+        set_value(acme, "ai_tokens_per_day", 150_000)
+        put(acme, "c0")
+        put(acme, "t0", obj="Thing")
+        put(globex, "g0")
+        runs = calling(0)
+        other = supervisor(runs, spec("T.score"), spec("T.thing", object="Thing"), worker="other")
+
+        def meanwhile(job: Job) -> RunResult:
+            drain(other)
+            return metered(job)
+
+        drain(supervisor(Runs(meanwhile), spec("T.score"), spec("T.thing", object="Thing")))
+
+        tokens = {job.tenant["slug"]: job.limits["ai_tokens"] for job in runs.jobs}
+        assert tokens == {"acme": 50_000, "globex": 100_000}
+        assert used(acme) == Counters(executions=2)
+
+    def test_what_a_whole_day_has_no_room_for_stops_at_once(self, acme):
+        set_value(acme, "api_calls_per_day", 5)
+        put(acme, "c0")
+        put(acme, "c1")
+
+        drain(supervisor(Runs(lambda job: metered(job, calls=8 if len(job.records) > 1 else 2))))
+
+        # The batch is split, as at any limit; its halves wait for the calls that it used up.
+        assert [each.status for each in executions(acme)] == ["bisected", "queued", "queued"]
+        assert lane(acme).parked_reason == "quota"
+
+    def test_a_question_that_needs_more_tokens_than_are_left_waits(self, acme):
+        set_value(acme, "ai_tokens_per_day", 1_000)
+        put(acme, "before")
+        first = Runs(lambda job: replace(metered(job), ai_tokens_in=300))
+        drain(supervisor(first))
+        put(acme, "c0")
+
+        def asks(job: Job) -> RunResult:
+            allowed = job.limits["ai_tokens"]
+            error = RunError(code="governor.limit-exceeded", limit="ai_tokens", used=900, max=allowed)
+            return metered(job, result=scoring(job) if allowed >= 900 else RunResult(error=error))
+
+        engine = supervisor(Runs(asks))
+        drain(engine)
+
+        waiting = executions(acme)[-1]
+        assert (waiting.status, waiting.attempts) == ("queued", 0)
+        assert lane(acme).parked_reason == "quota"
+        assert parking.review(at=datetime.now(UTC)) == []
+        set_value(acme, "ai_tokens_per_day", 2_000)
+        engine.policies.forget(acme.pk)
+        parking.review(at=datetime.now(UTC))
+        drain(engine)
+        assert statuses(acme) == {"before": ["succeeded"], "c0": ["succeeded"]}
 
     def test_tokens_that_are_left_bound_a_run_that_a_worker_left_too(self, acme):
         set_value(acme, "ai_tokens_per_day", 700)

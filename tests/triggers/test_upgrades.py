@@ -69,6 +69,20 @@ class TestDecide:
         with pytest.raises(upgrades.AlreadyDecided, match="operator decided already: approved"):
             upgrades.decline(request, actor="other", answer="no", at=AT)
 
+    def test_an_old_request_takes_no_larger_plan_away(self, acme):
+        request = ask(acme)
+        largest = Tier.objects.create(
+            slug="max", name="Max", executions_per_day=10**6, api_calls_per_day=10**6
+        )
+        Tenant.objects.filter(pk=acme.pk).update(tier=largest)
+
+        with pytest.raises(upgrades.BadUpgrade, match="a larger plan by now, Max"):
+            upgrades.approve(request, actor="operator", at=AT)
+
+        acme.refresh_from_db()
+        request.refresh_from_db()
+        assert (acme.tier_id, request.status) == ("max", "open")
+
     def test_declined_the_owner_hears_why(self, acme):
         request = ask(acme)
         with pytest.raises(upgrades.BadUpgrade, match="Say why"):

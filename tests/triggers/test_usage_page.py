@@ -272,8 +272,8 @@ class TestCost:
             )
             cursor.execute(
                 """INSERT INTO governor_usage (tenant_id, period, starts_on, executions, api_calls, ai_tokens,
-                                               ai_cost_micros, held_executions, held_calls)
-                   SELECT %s, 'd', %s::date - n, 5, 5, 5, 5, 0, 0 FROM generate_series(0, %s) n""",
+                                               ai_cost_micros, held_executions, held_calls, held_tokens)
+                   SELECT %s, 'd', %s::date - n, 5, 5, 5, 5, 0, 0, 0 FROM generate_series(0, %s) n""",
                 [acme.pk, at.date(), rows],
             )
         park(acme, events=min(rows, 50))

@@ -17,6 +17,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddField(
             model_name='execution',
+            name='held_tokens',
+            field=models.IntegerField(db_default=0),
+        ),
+        migrations.AddField(
+            model_name='execution',
             name='held_executions',
             field=models.SmallIntegerField(db_default=0),
         ),

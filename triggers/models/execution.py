@@ -59,6 +59,7 @@ class Execution(models.Model):
     held_on = models.DateField(null=True)
     held_executions = models.SmallIntegerField(db_default=0)
     held_calls = models.IntegerField(db_default=0)
+    held_tokens = models.IntegerField(db_default=0)
     is_counted = models.BooleanField(db_default=False)  # among its tenant's executions, once for all attempts
     # {"api_calls": [used, max], …}
     usage = models.JSONField(default=dict)
