@@ -10,6 +10,7 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any
 
 import httpcore2
@@ -133,13 +134,16 @@ def send(
 
 
 def new_client(*, allowed: Iterable[str] | None, resolve: Resolve | None = None) -> httpx2.Client:
-    """A client with connections of its own.
+    """A client with connections of its own, and without cookies: what one tenant is given, another would send.
 
     ``allowed`` names the private hosts it may reach, None: all, as the operator's own hosts may be private.
     ``resolve`` gives the IP addresses of a name.
     """
     return httpx2.Client(
-        transport=_Transport(allowed, resolve=resolve), follow_redirects=False, trust_env=False
+        transport=_Transport(allowed, resolve=resolve),
+        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
+        follow_redirects=False,
+        trust_env=False,
     )
 
 
