@@ -236,6 +236,7 @@ class Door:
         args = request.args
         method = _checked_http(args)
         target = egress.check_url(method, args["url"], allowed=settings.EGRESS_ALLOW)
+        targets.check_headers(args.get("headers") or {})
         intent = self._journal.name("http", args)
         if (known := self._known(request, asked, intent)) is not None:
             return known

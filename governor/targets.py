@@ -11,7 +11,7 @@ import httpx2
 from tenants.errors import CodedError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 METHODS = SAFE_METHODS | {"POST", "PUT", "PATCH", "DELETE"}
@@ -36,6 +36,9 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060\ufef
 _NUMBER = re.compile(r"[0-9]+|0[xX][0-9A-Fa-f]*")
 _DOTTED = re.compile(r"(?:(?:0|[1-9][0-9]{0,2})\.){3}(?:0|[1-9][0-9]{0,2})")
 _PATTERN = re.compile(r"(\*\.)?([a-z0-9_-]+(?:\.[a-z0-9_-]+)*)(?::([0-9]{1,5}))?")
+# Of the connection, not of the message: they would send it to another host than the one that was checked, or
+# let two servers read it differently.
+_OURS = frozenset({"host", "connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"})
 _DOTS = "。．｡․"
 
 
@@ -120,6 +123,14 @@ def check_listed(target: httpx2.URL, patterns: Any) -> None:
             f"{host} is not among the hosts this tenant may call; an operator can add it to egress_hosts in"
             " the tenant's settings."
         )
+
+
+def check_headers(headers: Mapping[str, Any]) -> None:
+    """Raises ``EgressRefused`` when one of them is not a script's to set."""
+    for name in headers:
+        plain = name.strip().lower()
+        if plain in _OURS or plain.startswith("proxy-"):
+            raise EgressRefused(f"A callout must not carry the header {plain}: it follows from its address.")
 
 
 def _fits(pattern: Any, host: str, port: int) -> bool:

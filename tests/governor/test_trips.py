@@ -226,6 +226,14 @@ class TestTenantsHosts:
         assert result.usage["api_calls"] == [0, 50]
         assert "egress_hosts" in result.effects[0]["error"]["detail"]
 
+    @pytest.mark.parametrize("name", ["Host", " hOST", "Transfer-Encoding", "Proxy-Authorization", "Upgrade"])
+    def test_none_is_reached_by_a_header(self, ask, httpserver, name):
+        result = ask(headers={name: "other.example"}, tenant_settings={"egress_hosts": ["127.0.0.1"]})
+
+        assert told(result) == [["JudgmentBlocked", "governor.egress-refused"]]
+        assert httpserver.log == []
+        assert result.usage["api_calls"] == [0, 50]
+
 
 class TestRetries:
     def answers(self, httpserver, *answers):
