@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -470,3 +471,18 @@ class TestConnections:
 
         assert [answer[0][:2] for answer in answers] == [[200, "fine"]] * 2
         assert len(server.connections) == 1
+
+    def test_that_nobody_waits_for_any_more_keep_no_later_execution_waiting(self, ask, execute, httpserver):
+        httpserver.expect_request("/x").respond_with_data("here")
+        with socket.create_server(("127.0.0.1", 0), backlog=64) as silent:
+            port = silent.getsockname()[1]
+            records = [{"id": "c1", "website": f"http://127.0.0.1:{port}/"}]
+            left = execute("calling.CallTrigger.walks_away", records=records)
+            began = time.monotonic()
+            answer = told(ask())
+            seconds = time.monotonic() - began
+
+        assert left.error is None
+        assert left.usage["api_calls"][0] == 16
+        assert answer == [[200, "here", httpserver.url_for("/x")]]
+        assert seconds < 2
