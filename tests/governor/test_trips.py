@@ -11,12 +11,16 @@ import pytest
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
-from governor import hosts
+from governor import callouts, hosts
+from governor.door import Door
+from governor.jail.wire import Req
+from governor.meter import Meter
 from governor.models import HostState
+from governor.recorder import Recorder
 from tenants.models import Secret
 from tenants.scope import every_tenant
 from tenants.secrets import seal
-from tests.governor.conftest import NOW
+from tests.governor.conftest import NOW, make_job
 
 SECRET = "acme-key-1"
 
@@ -402,6 +406,27 @@ class TestCircuit:
         assert told(result) == [["CalloutError", "governor.bad-request"]]
         with every_tenant():
             assert HostState.objects.get(tenant=acme).state == "open"
+
+    @pytest.mark.parametrize("end", ["a limit", "the end of the run"])
+    def test_a_probe_that_is_not_sent_after_all_is_anothers_at_once(self, acme, end):
+        with every_tenant():
+            HostState.objects.create(
+                tenant=acme, host="host.example:443", state="open", probe_at=NOW, last_at=NOW
+            )
+        job = make_job(acme, "calling.CallTrigger.gets")
+        meter = Meter(job.limits)
+        door = Door(job, meter, Recorder(), callouts.mailbox(), seconds_left=lambda: 9.0)
+        args = {"method": "GET", "url": "https://host.example/"}
+
+        assert door.ask(Req(id=1, op="http", args=args)) == []
+        assert not hosts.claim_probe(acme.pk, "host.example:443")
+        if end == "a limit":
+            meter.exceed("cpu_ms", 1e9)
+            door.send()
+        else:
+            door.abandon()
+
+        assert hosts.claim_probe(acme.pk, "host.example:443")
 
     def test_no_answer_in_a_blink_is_no_failure(self, ask, acme):
         with socket.create_server(("127.0.0.1", 0)) as silent:
