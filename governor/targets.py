@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 METHODS = SAFE_METHODS | {"POST", "PUT", "PATCH", "DELETE"}
 LONGEST_URL = 16_384
+LONGEST_HOST = 253  # no name is longer
 # Names that mean a machine of ours wherever they are asked for (RFC 6761, 6762, 8375, 9476), and clouds' own.
 _OUR_NAMES = frozenset({"localhost", "metadata", "instance-data", "kubernetes", "wpad"})
 _OUR_ENDINGS = (
@@ -146,6 +147,8 @@ def _check_host(written: str) -> None:
     """Refuse a host that becomes an address only after somebody rewrote it: each reader does so otherwise."""
     if any(dot in written for dot in _DOTS) or unicodedata.normalize("NFKC", written) != written:
         raise EgressRefused("The host of an address must be written in plain letters, digits and dots.")
+    if len(written) > LONGEST_HOST:
+        raise EgressRefused(f"The host of an address has at most {LONGEST_HOST} characters.")
     if written.startswith((".", "-")) or ".." in written:
         raise EgressRefused("The host of an address has an empty part.")
     if not written.isascii() or ":" in written:

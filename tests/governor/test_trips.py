@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import quote, urlencode
 
 import pytest
 from pytest_httpserver import HTTPServer
@@ -168,6 +170,20 @@ class TestRedirects:
         ask(follow=True, headers={"x-key": "{{secret:KEY}}"})
 
         assert SECRET not in other.log[0][0].url
+
+    def test_bring_no_secret_back_however_it_is_written(self, ask, httpserver, acme):
+        value = 'k"1 /+'
+        sealed = seal(value.encode(), context=f"secret:{acme.pk}:ODD")
+        Secret.objects.create(tenant=acme, name="ODD", sealed=sealed)
+        redirect(httpserver, "/x", "/end?" + urlencode({"k": value}))
+        said = [value, quote(value), quote(value, safe=""), json.dumps(value)[1:-1]]
+        httpserver.expect_request("/end").respond_with_data(" ".join(said))
+
+        ((status, text, url),) = told(ask(follow=True, headers={"x-key": "{{secret:ODD}}"}))
+
+        assert status == 200
+        assert text == " ".join(["{{secret:ODD}}"] * 4)
+        assert url == httpserver.url_for("/end") + "?k={{secret:ODD}}"
 
     @pytest.mark.usefixtures("secret")
     def test_do_not_take_a_secret_body_elsewhere(self, ask, httpserver, other):
