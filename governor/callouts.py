@@ -23,10 +23,12 @@ from tenants.secrets import unseal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from concurrent.futures import Future
 
     from governor.host_watch import Tried
 
 THREADS = 16
+MOST_LEFT = 96  # threads of ended runs that are not waited for
 _SECRET = re.compile(r"\{\{\s*secret:([A-Za-z0-9_.-]{1,80})\s*\}\}")
 _SECRET_BYTES = re.compile(_SECRET.pattern.encode())
 
@@ -78,17 +80,47 @@ class Mailbox:
         return taken
 
 
+class _Threads:
+    """The threads of this process. One that an ended run left busy keeps no later run waiting.
+
+    Looking up a name and connecting cannot be cut short; a read ends soon after its mailbox is closed.
+    """
+
+    def __init__(self) -> None:
+        # For the process's life: a thread that comes late must not write to a number reused.
+        self.fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._pool = _new_pool()
+        self._given: list[Future[None]] = []
+        self._left: list[Future[None]] = []
+
+    def refresh(self) -> None:
+        """A run begins: leave what the one before left busy to itself, unless that grew to too much."""
+        self._given = [future for future in self._given if not future.done()]
+        self._left = [future for future in self._left if not future.done()]
+        if self._given and len(self._left) < MOST_LEFT:
+            self._left += self._given
+            self._given = []
+            self._pool.shutdown(wait=False)
+            self._pool = _new_pool()
+
+    def submit(self, work: Callable[[], None]) -> None:
+        self._given.append(self._pool.submit(work))
+
+
+def _new_pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(THREADS, thread_name_prefix="callout")
+
+
 @cache
-def _pool(_process: int) -> tuple[ThreadPoolExecutor, int]:
-    # One of each for the process's life: a thread that comes late must not write to a number reused.
-    return ThreadPoolExecutor(THREADS, thread_name_prefix="callout"), os.eventfd(
-        0, os.EFD_NONBLOCK | os.EFD_CLOEXEC
-    )
+def _threads(_process: int) -> _Threads:
+    return _Threads()
 
 
 def mailbox() -> Mailbox:
     """A fresh mailbox for one execution."""
-    return Mailbox(_pool(os.getpid())[1])
+    threads = _threads(os.getpid())
+    threads.refresh()
+    return Mailbox(threads.fd)
 
 
 def start(work: Callable[[], Reply], *, ticket: Any, mailbox: Mailbox) -> None:
@@ -99,12 +131,13 @@ def start(work: Callable[[], Reply], *, ticket: Any, mailbox: Mailbox) -> None:
         if mailbox.is_closed:
             return
         try:
-            reply = work()
+            with egress.until(lambda: mailbox.is_closed):
+                reply = work()
         except Exception as exc:  # a thread's fault must reach the script, or it would wait for ever
             reply = Reply(error("governor.callout-broken", f"The callout broke ({type(exc).__name__})."))
         mailbox.put(ticket, reply)
 
-    _pool(os.getpid())[0].submit(run)
+    _threads(os.getpid()).submit(run)
 
 
 def error(code: str, detail: str, *, kind: str = "callout", **data: Any) -> dict[str, Any]:

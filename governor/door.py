@@ -142,6 +142,7 @@ class Door:
         """Commit the intents of what is waiting, and send it."""
         tickets, self._waiting = self._waiting, []
         if self._meter.breach is not None:
+            self._release_probes(tickets)
             return [self._refuse(ticket.id, ticket.asked) for ticket in tickets]
         self._journal.intend([ticket.intent for ticket in tickets])
         for ticket in tickets:
@@ -206,9 +207,16 @@ class Door:
 
     def abandon(self) -> None:
         """The run is over: what was not sent never will be."""
+        self._release_probes(self._waiting)
         for ticket in self._waiting:
             self._recorder.told(ticket.asked, state="refused")
         self.questions.abandon()
+
+    def _release_probes(self, tickets: list[_Ticket]) -> None:
+        """Of what is not sent after all, another worker may send its probe at once."""
+        for ticket in tickets:
+            if ticket.trip is not None and ticket.is_probe:
+                self.watch.gave_up(ticket.trip.host)
 
     def _is_asked_again(self, ticket: _Ticket, reply: Reply) -> bool:
         if ticket.asking is None:
@@ -236,6 +244,7 @@ class Door:
         args = request.args
         method = _checked_http(args)
         target = egress.check_url(method, args["url"], allowed=settings.EGRESS_ALLOW)
+        targets.check_headers(args.get("headers") or {})
         intent = self._journal.name("http", args)
         if (known := self._known(request, asked, intent)) is not None:
             return known

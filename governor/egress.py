@@ -10,6 +10,7 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any
 
 import httpcore2
@@ -43,6 +44,7 @@ MOST_SECONDS = 30.0
 CONNECT_SECONDS = 5.0
 USER_AGENT = "CircuitOS/0.1"
 MOST_CONNECTIONS = 64
+LOOK_SECONDS = 0.25  # while it waits for an answer, how often it looks whether anybody else still does
 
 
 # It would write whole addresses, and with them what stands in their queries, into our logs.
@@ -133,13 +135,16 @@ def send(
 
 
 def new_client(*, allowed: Iterable[str] | None, resolve: Resolve | None = None) -> httpx2.Client:
-    """A client with connections of its own.
+    """A client with connections of its own and no cookies: what one tenant is given, another would send.
 
     ``allowed`` names the private hosts it may reach, None: all, as the operator's own hosts may be private.
     ``resolve`` gives the IP addresses of a name.
     """
     return httpx2.Client(
-        transport=_Transport(allowed, resolve=resolve), follow_redirects=False, trust_env=False
+        transport=_Transport(allowed, resolve=resolve),
+        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
+        follow_redirects=False,
+        trust_env=False,
     )
 
 
@@ -156,6 +161,16 @@ def within(seconds: float) -> Iterator[None]:
         yield
     finally:
         _now.deadline = None
+
+
+@contextmanager
+def until(is_over: Callable[[], bool]) -> Iterator[None]:
+    """This thread waits for no answer any more once ``is_over`` says so."""
+    _now.is_over = is_over
+    try:
+        yield
+    finally:
+        _now.is_over = None
 
 
 class CheckedBackend(httpcore2.SyncBackend):
@@ -175,6 +190,8 @@ class CheckedBackend(httpcore2.SyncBackend):
     ) -> httpcore2.NetworkStream:
         problem: Exception = httpcore2.ConnectError(f"{host} has no address")
         for address in self._addresses(host, port):
+            if _is_over():
+                break
             try:
                 stream = super().connect_tcp(
                     address, port, _left(timeout), local_address, socket_options or []
@@ -212,10 +229,17 @@ class _TimedStream(httpcore2.NetworkStream):
         self._stream = stream
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        left = _left(timeout)
-        if left is not None and left <= 0:
-            raise httpcore2.ReadTimeout("the answer did not end in time")
-        return self._stream.read(max_bytes, left)
+        end = None if timeout is None else time.monotonic() + timeout
+        while True:
+            left = _left(None if end is None else end - time.monotonic())
+            if left is not None and left <= 0:
+                raise httpcore2.ReadTimeout("the answer did not end in time")
+            if _is_over():
+                raise httpcore2.ReadError("nobody waits for the answer any more")
+            try:
+                return self._stream.read(max_bytes, LOOK_SECONDS if left is None else min(left, LOOK_SECONDS))
+            except httpcore2.ReadTimeout:
+                continue  # the time left says whether it is one
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         self._stream.write(buffer, _left(timeout))
@@ -244,7 +268,7 @@ class _Transport(httpx2.HTTPTransport):
         )
 
 
-# The deadline of the request that this thread is making.
+# Of the request that this thread is making: its deadline, and who says that nobody waits for it.
 _now = threading.local()
 
 
@@ -254,6 +278,11 @@ def _left(timeout: float | None) -> float | None:
         return timeout
     left = max(0.001, deadline - time.monotonic()) if deadline > time.monotonic() else 0
     return left if timeout is None else min(left, timeout)
+
+
+def _is_over() -> bool:
+    is_over: Callable[[], bool] | None = getattr(_now, "is_over", None)
+    return is_over is not None and is_over()
 
 
 def _bounded(chunks: Iterator[bytes]) -> bytes:

@@ -15,6 +15,9 @@ CIRCUIT_OPEN = "governor.circuit-open"
 RATE_LIMITED = "governor.rate-limited"
 PROVIDER_DOWN = "governor.provider-down"
 LONGEST_WAIT = 10.0  # seconds that a callout may wait for a host that asked to be left alone
+# With that many openings a circuit was open for about half an hour.
+PATIENCE = 10
+_FAULT = 500
 _FAILURES = frozenset({"governor.unreachable", "governor.timeout", "governor.broken-answer"})
 _RAISED = "script.callout-failed"  # by raise_for_status
 
@@ -80,6 +83,7 @@ class HostWatch:
         self.has_recovered = False  # a circuit closed: what waits for it may go on
         self._tenant_id = tenant_id
         self._troubles: list[_Trouble] = []
+        self._at_work: set[str] = set()  # hosts that are no longer excused
 
     def admit(self, host: str, *, seconds_left: float) -> Passed | Stopped:
         """Whether a request to the host may be sent. Claims the probe when it is time for one."""
@@ -102,6 +106,10 @@ class HostWatch:
         if tried.is_failure:
             found = hosts.failed(self._tenant_id, tried.host, problem=tried.problem, is_probe=is_probe)
             is_open = not found.is_closed
+            if is_probe and tried.status == _FAULT and found.openings > PATIENCE:
+                # Alive, and at fault with what it was sent: perhaps with nothing else. A record that it
+                # cannot take must not hold its lane for ever.
+                self._at_work.add(tried.host)
         elif tried.is_answered:
             self.has_recovered |= hosts.succeeded(self._tenant_id, tried.host)
         elif is_probe:
@@ -124,7 +132,7 @@ class HostWatch:
         seen = [trouble for trouble in self._troubles if trouble.explains(error)]
         if not seen:
             return error
-        held = [trouble for trouble in seen if trouble.is_held]
+        held = [trouble for trouble in seen if trouble.is_held and trouble.host not in self._at_work]
         if not held:
             return replace(error, is_retryable=True)
         host = held[-1].host

@@ -26,7 +26,8 @@ _MOST_CACHED = 4_000
 _KNOWN = (
     " known.state, known.failures,"
     " greatest(0, extract(epoch FROM known.probe_at - clock_timestamp()))::float,"
-    " greatest(0, extract(epoch FROM known.hold_until - clock_timestamp()))::float"
+    " greatest(0, extract(epoch FROM known.hold_until - clock_timestamp()))::float,"
+    " known.openings"
 )
 _READ = f"SELECT {_KNOWN} FROM public.governor_hoststate known WHERE tenant_id = %s AND host = %s"  # noqa: S608
 _FAIL = f"""
@@ -88,6 +89,7 @@ class Known:
     failures: int = 0
     probe_in: float | None = None  # seconds
     hold_in: float | None = None
+    openings: int = 0  # in a row, without an answer between
 
     @property
     def is_closed(self) -> bool:

@@ -59,6 +59,7 @@ def add(
         effects=[*result.effects, *last.effects],
         spans=_spans(result, last),
         usage=_added(result.usage, last.usage),
+        has_recovered=result.has_recovered or last.has_recovered,
     )
 
 

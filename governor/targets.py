@@ -11,11 +11,12 @@ import httpx2
 from tenants.errors import CodedError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 METHODS = SAFE_METHODS | {"POST", "PUT", "PATCH", "DELETE"}
 LONGEST_URL = 16_384
+LONGEST_HOST = 253  # no name is longer
 # Names that mean a machine of ours wherever they are asked for (RFC 6761, 6762, 8375, 9476), and clouds' own.
 _OUR_NAMES = frozenset({"localhost", "metadata", "instance-data", "kubernetes", "wpad"})
 _OUR_ENDINGS = (
@@ -36,6 +37,9 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060\ufef
 _NUMBER = re.compile(r"[0-9]+|0[xX][0-9A-Fa-f]*")
 _DOTTED = re.compile(r"(?:(?:0|[1-9][0-9]{0,2})\.){3}(?:0|[1-9][0-9]{0,2})")
 _PATTERN = re.compile(r"(\*\.)?([a-z0-9_-]+(?:\.[a-z0-9_-]+)*)(?::([0-9]{1,5}))?")
+# Of the connection, not of the message: they would send it to another host than the one that was checked, or
+# let two servers read it differently.
+_OURS = frozenset({"host", "connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"})
 _DOTS = "。．｡․"
 
 
@@ -122,6 +126,14 @@ def check_listed(target: httpx2.URL, patterns: Any) -> None:
         )
 
 
+def check_headers(headers: Mapping[str, Any]) -> None:
+    """Raises ``EgressRefused`` when one of them is not a script's to set."""
+    for name in headers:
+        plain = name.strip().lower()
+        if plain in _OURS or plain.startswith("proxy-"):
+            raise EgressRefused(f"A callout must not carry the header {plain}: it follows from its address.")
+
+
 def _fits(pattern: Any, host: str, port: int) -> bool:
     read = _PATTERN.fullmatch(pattern.strip().lower()) if isinstance(pattern, str) else None
     if read is None or (read[3] and int(read[3]) != port):
@@ -135,6 +147,8 @@ def _check_host(written: str) -> None:
     """Refuse a host that becomes an address only after somebody rewrote it: each reader does so otherwise."""
     if any(dot in written for dot in _DOTS) or unicodedata.normalize("NFKC", written) != written:
         raise EgressRefused("The host of an address must be written in plain letters, digits and dots.")
+    if len(written) > LONGEST_HOST:
+        raise EgressRefused(f"The host of an address has at most {LONGEST_HOST} characters.")
     if written.startswith((".", "-")) or ".." in written:
         raise EgressRefused("The host of an address has an empty part.")
     if not written.isascii() or ":" in written:

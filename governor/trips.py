@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import random
 import re
 import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, quote_plus
 
 import httpx2
 from django.conf import settings
@@ -40,6 +42,7 @@ class Trip:
         self.requests = 0  # that were made
         self._method = str(args["method"]).upper()
         self._secrets = secrets
+        self._written = _ways_to_write(secrets)
         self._listed = listed  # the hosts that the tenant allows
         self._url = str(callouts.filled(args["url"], secrets))
         given = args.get("headers") or {}
@@ -204,18 +207,29 @@ class Trip:
 
     def _hidden(self, text: str) -> str:
         # An answer that repeats what it was sent must not carry the secret into the jail.
-        for name, value in self._secrets.items():
-            text = text.replace(value, f"{{{{secret:{name}}}}}") if value else text
+        for written, name in self._written:
+            text = text.replace(written, f"{{{{secret:{name}}}}}")
         return text
 
     def _hidden_bytes(self, body: bytes) -> bytes:
-        for name, value in self._secrets.items():
-            body = body.replace(value.encode(), f"{{{{secret:{name}}}}}".encode()) if value else body
+        for written, name in self._written:
+            body = body.replace(written.encode(), f"{{{{secret:{name}}}}}".encode())
         return body
 
 
 class _TooMany(Exception):
     """There were too many redirects."""
+
+
+def _ways_to_write(secrets: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Each secret as it is, in an address and in JSON, with its name; the longest first."""
+    found = {}
+    for name, value in secrets.items():
+        as_json = json.dumps(value)[1:-1]
+        for written in (value, quote(value), quote(value, safe=""), quote_plus(value), as_json):
+            found[written] = name
+    found.pop("", None)
+    return sorted(found.items(), key=lambda each: -len(each[0]))
 
 
 def _moment() -> float:

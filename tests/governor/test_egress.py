@@ -128,6 +128,20 @@ class TestRequests:
             egress.send("POST", f"http://127.0.0.1:{port}/")
         assert not failed.value.is_sent
 
+    def test_cookies_are_not_kept_for_whoever_asks_next(self, settings, httpserver):
+        settings.EGRESS_ALLOW = ["127.0.0.1", "localhost"]
+        cookie = {"Set-Cookie": "session=of-one-tenant; Path=/"}
+        httpserver.expect_request("/login").respond_with_data("in", headers=cookie)
+        httpserver.expect_request("/me").respond_with_data("you")
+
+        answer = egress.send("GET", httpserver.url_for("/login"))
+        egress.send("GET", httpserver.url_for("/me"))
+        egress.send("GET", httpserver.url_for("/me"), headers={"Cookie": "session=mine"})
+
+        assert answer.headers["set-cookie"] == cookie["Set-Cookie"]
+        sent = [request.headers.get("Cookie") for request, _ in httpserver.log]
+        assert sent == [None, None, "session=mine"]
+
     def test_the_proxies_of_the_environment_are_not_asked(self, settings, httpserver, monkeypatch):
         settings.EGRESS_ALLOW = ["127.0.0.1"]
         monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1/")

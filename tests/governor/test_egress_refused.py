@@ -45,6 +45,7 @@ HOSTS = [
     "public.example@127.0.0.1", "user:pass@public.example", "127.0.0.1\\@public.example",
     "public.example\\127.0.0.1", "public.example\t@127.0.0.1", "127.0.0.1\n.public.example", "127.0.0.1 ",
     " 127.0.0.1", "127.0.0.1\x00.public.example", "..127.0.0.1", "public..example", ":80", "",
+    "a." * 127 + "example",
 ]  # fmt: skip
 URLS = [
     "ftp://public.example/", "file:///etc/passwd", "gopher://127.0.0.1:6379/_FLUSHALL",

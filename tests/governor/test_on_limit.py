@@ -106,6 +106,15 @@ class TestAdd:
 
         assert result.error.code == LEASE_LOST
 
+    def test_a_host_that_it_found_back_is_told_of(self, acme):
+        job = make_job(acme, "finishing.Tells.counted")
+        ended = RunResult(error=RunError(code="governor.limit-exceeded", limit="wall_ms"))
+        last = RunResult(has_recovered=True)
+
+        result = on_limit.add(job, ended, run=lambda *_, **__: last, zygote=None, heartbeat=lambda: True)
+
+        assert result.has_recovered
+
 
 class TestIsDue:
     @pytest.mark.parametrize(

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import quote, urlencode
 
 import pytest
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
-from governor import hosts
+from governor import callouts, hosts
+from governor.door import Door
+from governor.jail.wire import Req
+from governor.meter import Meter
 from governor.models import HostState
+from governor.recorder import Recorder
 from tenants.models import Secret
 from tenants.scope import every_tenant
 from tenants.secrets import seal
-from tests.governor.conftest import NOW
+from tests.governor.conftest import NOW, make_job
 
 SECRET = "acme-key-1"
 
@@ -164,6 +171,20 @@ class TestRedirects:
 
         assert SECRET not in other.log[0][0].url
 
+    def test_bring_no_secret_back_however_it_is_written(self, ask, httpserver, acme):
+        value = 'k"1 /+'
+        sealed = seal(value.encode(), context=f"secret:{acme.pk}:ODD")
+        Secret.objects.create(tenant=acme, name="ODD", sealed=sealed)
+        redirect(httpserver, "/x", "/end?" + urlencode({"k": value}))
+        said = [value, quote(value), quote(value, safe=""), json.dumps(value)[1:-1]]
+        httpserver.expect_request("/end").respond_with_data(" ".join(said))
+
+        ((status, text, url),) = told(ask(follow=True, headers={"x-key": "{{secret:ODD}}"}))
+
+        assert status == 200
+        assert text == " ".join(["{{secret:ODD}}"] * 4)
+        assert url == httpserver.url_for("/end") + "?k={{secret:ODD}}"
+
     @pytest.mark.usefixtures("secret")
     def test_do_not_take_a_secret_body_elsewhere(self, ask, httpserver, other):
         redirect(httpserver, "/x", other.url_for("/end"), status=307)
@@ -225,6 +246,14 @@ class TestTenantsHosts:
         assert httpserver.log == []
         assert result.usage["api_calls"] == [0, 50]
         assert "egress_hosts" in result.effects[0]["error"]["detail"]
+
+    @pytest.mark.parametrize("name", ["Host", " hOST", "Transfer-Encoding", "Proxy-Authorization", "Upgrade"])
+    def test_none_is_reached_by_a_header(self, ask, httpserver, name):
+        result = ask(headers={name: "other.example"}, tenant_settings={"egress_hosts": ["127.0.0.1"]})
+
+        assert told(result) == [["JudgmentBlocked", "governor.egress-refused"]]
+        assert httpserver.log == []
+        assert result.usage["api_calls"] == [0, 50]
 
 
 class TestRetries:
@@ -394,6 +423,27 @@ class TestCircuit:
         with every_tenant():
             assert HostState.objects.get(tenant=acme).state == "open"
 
+    @pytest.mark.parametrize("end", ["a limit", "the end of the run"])
+    def test_a_probe_that_is_not_sent_after_all_is_anothers_at_once(self, acme, end):
+        with every_tenant():
+            HostState.objects.create(
+                tenant=acme, host="host.example:443", state="open", probe_at=NOW, last_at=NOW
+            )
+        job = make_job(acme, "calling.CallTrigger.gets")
+        meter = Meter(job.limits)
+        door = Door(job, meter, Recorder(), callouts.mailbox(), seconds_left=lambda: 9.0)
+        args = {"method": "GET", "url": "https://host.example/"}
+
+        assert door.ask(Req(id=1, op="http", args=args)) == []
+        assert not hosts.claim_probe(acme.pk, "host.example:443")
+        if end == "a limit":
+            meter.exceed("cpu_ms", 1e9)
+            door.send()
+        else:
+            door.abandon()
+
+        assert hosts.claim_probe(acme.pk, "host.example:443")
+
     def test_no_answer_in_a_blink_is_no_failure(self, ask, acme):
         with socket.create_server(("127.0.0.1", 0)) as silent:
             url = f"http://127.0.0.1:{silent.getsockname()[1]}/"
@@ -462,3 +512,18 @@ class TestConnections:
 
         assert [answer[0][:2] for answer in answers] == [[200, "fine"]] * 2
         assert len(server.connections) == 1
+
+    def test_that_nobody_waits_for_any_more_keep_no_later_execution_waiting(self, ask, execute, httpserver):
+        httpserver.expect_request("/x").respond_with_data("here")
+        with socket.create_server(("127.0.0.1", 0), backlog=64) as silent:
+            port = silent.getsockname()[1]
+            records = [{"id": "c1", "website": f"http://127.0.0.1:{port}/"}]
+            left = execute("calling.CallTrigger.walks_away", records=records)
+            began = time.monotonic()
+            answer = told(ask())
+            seconds = time.monotonic() - began
+
+        assert left.error is None
+        assert left.usage["api_calls"][0] == 16
+        assert answer == [[200, "here", httpserver.url_for("/x")]]
+        assert seconds < 2

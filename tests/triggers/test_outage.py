@@ -18,7 +18,7 @@ from governor.models import HostState
 from tenants.scope import every_tenant
 from tests.triggers.engine import Runs, drain, executions, lane, park, put, statuses, supervisor
 from triggers import lanes, outage
-from triggers.models import Lane
+from triggers.models import Execution, Lane
 from triggers.registry import load
 from triggers.runner import Supervisor
 
@@ -76,6 +76,7 @@ class Provider:
     def __init__(self) -> None:
         self.heard: list[str] = []
         self.status = 200
+        self.poison: dict[str, int] = {}
         self._server = self._start(0)
         self.port = self._server.port
         self.url = f"http://127.0.0.1:{self.port}/"
@@ -93,9 +94,11 @@ class Provider:
         return server
 
     def _answer(self, request: Request) -> Response:
-        if self.status == 200:
-            self.heard.append(request.get_json()["id"])
-        return Response(status=self.status)
+        name = request.get_json()["id"]
+        status = self.poison.get(name, self.status)
+        if status == 200:
+            self.heard.append(name)
+        return Response(status=status)
 
 
 @pytest.fixture
@@ -110,6 +113,12 @@ def let_the_probe_come() -> None:
         past = datetime.now(UTC) - timedelta(seconds=1)
         HostState.objects.exclude(state="closed").update(probe_at=past)
         Lane.objects.exclude(parked_reason="").update(parked_until=past)
+
+
+def let_the_backoff_end() -> None:
+    with every_tenant():
+        past = datetime.now(UTC) - timedelta(seconds=1)
+        Execution.objects.filter(status="queued").update(next_attempt_at=past)
 
 
 def state() -> HostState:
@@ -151,6 +160,44 @@ class TestOutage:
         assert (execution.status, execution.attempts, execution.ok) == ("succeeded", 1, 6)
         assert (state().state, state().failures) == ("closed", 0)
         assert lane(acme).parked_reason == ""
+
+    def test_is_none_when_one_record_alone_is_answered_by_a_fault(self, engine, acme, provider):
+        names = ["a", "bad", "b"]
+        for name in names:
+            put(acme, name, website=provider.url)
+        provider.poison = {"bad": 500}
+
+        drain(engine)
+        for _ in range(30):
+            let_the_probe_come()
+            let_the_backoff_end()
+            drain(engine)
+        put(acme, "c", website=provider.url)
+        let_the_probe_come()
+        drain(engine)
+
+        assert statuses(acme) == {
+            "a": ["succeeded"],
+            "bad": ["failed"],
+            "b": ["succeeded"],
+            "c": ["succeeded"],
+        }
+        assert provider.heard == ["a", "b", "c"]
+        assert (lane(acme).parked_reason, state().state) == ("", "closed")
+
+    def test_that_shows_as_a_fault_is_waited_out_for_a_while(self, engine, acme, provider):
+        for number in range(6):
+            put(acme, f"c{number}", website=provider.url)
+        provider.status = 500
+
+        drain(engine)
+        for _ in range(9):
+            let_the_probe_come()
+            drain(engine)
+
+        (execution,) = executions(acme)
+        assert (execution.status, execution.attempts) == ("queued", 0)
+        assert (lane(acme).parked_reason, state().openings) == ("provider-down", 10)
 
     def test_of_one_tenants_host_delays_no_other_tenant(self, engine, acme, globex, provider):
         up = Provider()

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
+import threading
+import time
+from functools import partial
 
 from circuitos import (
     CalloutError,
@@ -81,3 +85,12 @@ class CallTrigger(CircuitTrigger):
     @trigger("Contact", ["afterInsert"])
     def insists(self, context):
         http.get(context.new_record["website"]).raise_for_status()
+
+    @trigger("Contact", ["afterInsert"])
+    def walks_away(self, context):
+        """Ask for as many answers as threads wait for, and wait for none."""
+        url = context.new_record["website"]
+        for n in range(16):
+            ask = partial(contextvars.copy_context().run, http.get, f"{url}?n={n}", timeout=20)
+            threading.Thread(target=ask, daemon=True).start()
+        time.sleep(0.5)
