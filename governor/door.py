@@ -88,6 +88,10 @@ class Door:
             "enrich": self._enrich,
         }
 
+    def _name(self, op: str, request: Req) -> Intent:
+        record = request.record if request.record in self._ids else ""
+        return self._journal.name(op, request.args, record=record)
+
     def note(self, record_id: str) -> None:
         """The script is at this record, it says; what is none of its batch's is not believed."""
         if record_id in self._ids:
@@ -245,7 +249,7 @@ class Door:
         method = _checked_http(args)
         target = egress.check_url(method, args["url"], allowed=settings.EGRESS_ALLOW)
         targets.check_headers(args.get("headers") or {})
-        intent = self._journal.name("http", args)
+        intent = self._name("http", request)
         if (known := self._known(request, asked, intent)) is not None:
             return known
         listed = (self._job.tenant.get("settings") or {}).get("egress_hosts")
@@ -278,7 +282,7 @@ class Door:
     def _ask_model(self, request: Req, asked: dict[str, Any]) -> Answer | None:
         args = request.args
         self.questions.check(args)
-        intent = self._journal.name("ai.ask", args)
+        intent = self._name("ai.ask", request)
         is_recorded = (intent.fingerprint, intent.occurrence) in (self._job.recorded or {})
         if ai.is_offline() and not is_recorded:
             reply = questions.ask(args)
@@ -304,7 +308,7 @@ class Door:
         if not missing:
             reply = callouts.look_up(zips, known, missing=[], seconds=0)
             return self._told(request.id, asked, reply.body, note=reply.note)
-        intent = self._journal.name("enrich", request.args)
+        intent = self._name("enrich", request)
         if (earlier := self._known(request, asked, intent)) is not None:
             return earlier
         self._count_call(self.last_line, -(-len(missing) // enrichment.ZIPS_A_CALL))

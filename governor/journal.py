@@ -64,9 +64,9 @@ class Journal:
         self._seen: Counter[str] = Counter()
         self._earlier: dict[tuple[str, int], tuple[UUID, bool]] | None = None
 
-    def name(self, op: str, args: Mapping[str, Any]) -> Intent:
-        """The callout's name in the journal: what is asked, and the how-manieth time."""
-        fingerprint = fingerprint_of(op, args)
+    def name(self, op: str, args: Mapping[str, Any], *, record: str = "") -> Intent:
+        """The callout's name in the journal: what is asked, for which record, and the how-manieth time."""
+        fingerprint = fingerprint_of(op, args, record=record)
         occurrence = self._seen[fingerprint]
         self._seen[fingerprint] += 1
         key, has_answer = self._known().get((fingerprint, occurrence)) or (uuid4(), False)
@@ -136,10 +136,14 @@ class Journal:
         return _context(self._tenant_id, self._root, intent.fingerprint, intent.occurrence)
 
 
-def fingerprint_of(op: str, args: Mapping[str, Any]) -> str:
-    """SHA-256 of what is asked; how long one would wait for it is no part of that."""
+def fingerprint_of(op: str, args: Mapping[str, Any], *, record: str = "") -> str:
+    """SHA-256 of what is asked, and for which record; how long one would wait for it is no part of that.
+
+    Without the record, a part of a split batch would take the answer of another part's record for its own,
+    where a script asks the same for each.
+    """
     asked = {name: value for name, value in args.items() if name != "timeout"}
-    return hashlib.sha256(_canonical.encode([op, asked])).hexdigest()
+    return hashlib.sha256(_canonical.encode([op, asked, record] if record else [op, asked])).hexdigest()
 
 
 def read_answers(*, root: UUID) -> dict[tuple[str, int], dict[str, Any]]:
