@@ -72,7 +72,8 @@ class Door:
         self.questions = Questions(meter)
         self.parent: int | None = None
         self.last_line = ""
-        self.watch = HostWatch(job.tenant_id)
+        self._listed = (job.tenant.get("settings") or {}).get("egress_hosts")
+        self.watch = HostWatch(job.tenant_id, listed=self._listed)
         self._job = job
         self._meter = meter
         self._ids = {str(record["id"]) for record in job.records}
@@ -252,8 +253,7 @@ class Door:
         intent = self._name("http", request)
         if (known := self._known(request, asked, intent)) is not None:
             return known
-        listed = (self._job.tenant.get("settings") or {}).get("egress_hosts")
-        targets.check_listed(target, listed)
+        targets.check_listed(target, self._listed)
         if self._job.mode == DRY and method not in egress.SAFE_METHODS:
             self._count_call(self.last_line)
             answer = {"status": 200, "headers": {}, "body": b"{}"}
@@ -265,7 +265,7 @@ class Door:
             secrets=callouts.secrets_for(args, tenant_id=self._job.tenant_id),
             key=intent.key,
             seconds=float(args.get("timeout") or CALLOUT_SECONDS),
-            listed=listed,
+            listed=self._listed,
         )
         if self._meter.left("api_calls") < 1:
             self._count_call(self.last_line)

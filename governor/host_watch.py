@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from governor import hosts
+from governor.targets import is_provider
 
 if TYPE_CHECKING:
     from governor.job import RunError
@@ -79,8 +80,10 @@ class _Trouble:
 class HostWatch:
     """The hosts of one execution. Used from the thread that owns the database."""
 
-    def __init__(self, tenant_id: int) -> None:
+    def __init__(self, tenant_id: int, *, listed: Any = None) -> None:
+        """``listed`` are the hosts that the tenant says it calls."""
         self.has_recovered = False  # a circuit closed: what waits for it may go on
+        self._listed = listed
         self._tenant_id = tenant_id
         self._troubles: list[_Trouble] = []
         self._at_work: set[str] = set()  # hosts that are no longer excused
@@ -106,9 +109,7 @@ class HostWatch:
         if tried.is_failure:
             found = hosts.failed(self._tenant_id, tried.host, problem=tried.problem, is_probe=is_probe)
             is_open = not found.is_closed
-            if is_probe and tried.status == _FAULT and found.openings > PATIENCE:
-                # Alive, and at fault with what it was sent: perhaps with nothing else. A record that it
-                # cannot take must not hold its lane for ever.
+            if is_probe and found.openings > PATIENCE and self._may_be_the_records(tried):
                 self._at_work.add(tried.host)
         elif tried.is_answered:
             self.has_recovered |= hosts.succeeded(self._tenant_id, tried.host)
@@ -117,6 +118,14 @@ class HostWatch:
         if tried.is_failure or tried.status == 429:
             is_held = is_open or bool(tried.hold)
             self._troubles.append(_Trouble(tried.host, tried.code or _RAISED, tried.status, is_held))
+
+    def _may_be_the_records(self, tried: Tried) -> bool:
+        """Whether the failure may be one record's own: such a one must not hold its lane for ever.
+
+        A host that answers 500 is alive, and at fault with what it was sent; one that nobody listed may be
+        an address that a stranger wrote into a form, and dead.
+        """
+        return tried.status == _FAULT or not is_provider(tried.host, self._listed)
 
     def gave_up(self, host: str) -> None:
         """The probe was not sent."""

@@ -43,6 +43,13 @@ _OURS = frozenset({"host", "connection", "keep-alive", "te", "trailer", "transfe
 _DOTS = "。．｡․"
 
 
+# The CRMs' own addresses. Any other host may be one that a stranger wrote into a form.
+PROVIDERS = (
+    "*.hubapi.com", "*.leadconnectorhq.com", "*.salesforce.com", "*.force.com", "*.pipedrive.com",
+    "*.zohoapis.com",
+)  # fmt: skip
+
+
 class EgressRefused(CodedError):
     """The request may not leave: its address, scheme or form is not allowed."""
 
@@ -124,6 +131,13 @@ def check_listed(target: httpx2.URL, patterns: Any) -> None:
             f"{host} is not among the hosts this tenant may call; an operator can add it to egress_hosts in"
             " the tenant's settings."
         )
+
+
+def is_provider(host: str, patterns: Any) -> bool:
+    """Whether a tenant's work depends on ``host:port``: a CRM's, or one on its ``egress_hosts``."""
+    name, _, port = host.rpartition(":")
+    listed: Sequence[Any] = patterns if isinstance(patterns, list | tuple) else ()
+    return any(_fits(pattern, name, int(port)) for pattern in (*PROVIDERS, *listed))
 
 
 def check_headers(headers: Mapping[str, Any]) -> None:

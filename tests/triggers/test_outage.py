@@ -185,6 +185,25 @@ class TestOutage:
         assert provider.heard == ["a", "b", "c"]
         assert (lane(acme).parked_reason, state().state) == ("", "closed")
 
+    @pytest.mark.parametrize(("listed", "ends_as"), [(None, "failed"), (["127.0.0.1"], "queued")])
+    def test_of_a_host_that_nobody_listed_holds_no_lane_for_ever(
+        self, engine, acme, provider, listed, ends_as
+    ):
+        acme.settings = {"egress_hosts": listed} if listed else {}
+        acme.save(update_fields=["settings"])
+        put(acme, "dead", website=provider.url)
+        provider.down()
+
+        drain(engine)
+        for _ in range(30):
+            let_the_probe_come()
+            let_the_backoff_end()
+            drain(engine)
+        provider.up()
+
+        assert [execution.status for execution in executions(acme)] == [ends_as]
+        assert (lane(acme).parked_reason == "provider-down") == (ends_as == "queued")
+
     def test_that_shows_as_a_fault_is_waited_out_for_a_while(self, engine, acme, provider):
         for number in range(6):
             put(acme, f"c{number}", website=provider.url)
