@@ -82,7 +82,7 @@ ALLOWANCES: dict[str, Allowance] = {
             UNLIMITED,
             0,
             UNLIMITED,
-            "prompt and answer of live executions; what is left when one starts lowers its own limit",
+            "prompt and answer of live executions; one that starts holds its limit, or what is left",
             field="ai_tokens_per_day",
             is_quota=True,
         ),
@@ -131,7 +131,7 @@ ALLOWANCES: dict[str, Allowance] = {
             30,
             1,
             365,
-            "a parked event older than that is listed as expired",
+            "a parked event older than that, for whatever reason it waits, is listed as expired",
         ),
     )
 }
