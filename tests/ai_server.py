@@ -79,14 +79,13 @@ def serving() -> Iterator[ModelServer]:
 
     class Handler(socketserver.StreamRequestHandler):
         def handle(self) -> None:
-            while request := _read(self.rfile):
-                server.requests.append(request)
-                try:
-                    is_kept = server.mode()(Connection(request, self.connection.sendall, server.closing))
-                except OSError:
-                    return  # the other side gave up, as it should
-                if not is_kept:
-                    return
+            try:
+                while request := _read(self.rfile):
+                    server.requests.append(request)
+                    if not server.mode()(Connection(request, self.connection.sendall, server.closing)):
+                        return
+            except OSError:
+                return  # the other side gave up, as it should
 
     class Threads(socketserver.ThreadingTCPServer):
         allow_reuse_address = True

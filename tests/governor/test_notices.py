@@ -83,7 +83,7 @@ class TestSend:
         acme.save()
         tell(acme)
 
-        assert notices.send() == 1
+        assert notices.send(at=AT) == 1
         assert mail.outbox[0].subject == "Acme Bcc: all: 80 %"
 
     def test_two_workers_send_it_once(self, transactional_db, acme, owner, settings):

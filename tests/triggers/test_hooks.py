@@ -486,7 +486,6 @@ class TestHeldBack:
 
         answers = [ghl.deliver(ghl.body()).status for _ in range(8)]
 
-        assert answers[0] == 202
         assert 429 in answers
         assert len(ghl.events()) == answers.count(202)
 

@@ -135,9 +135,8 @@ class TestHeld:
         verdicts = [ESCAPED]
         made = partial(_examine, verdicts)
         standing.of_machine(found, at=datetime.now(UTC), examine=made)
-        engine = supervisor()
+        engine = supervisor(broker.run)
         engine.zygote = Zygote([], is_safe=partial(standing.require, found))
-        engine._run_job = broker.run
         put(acme, "c1")
         put(globex, "c1")
 
@@ -148,11 +147,9 @@ class TestHeld:
         assert {(one.status, one.error_code) for one in held} == {("queued", "governor.jail-unsafe")}
         assert all("fork" in one.error_detail for one in held)
 
-        engine.zygote = Zygote([])
-        engine._run_job = lambda job, **_: broker.RunResult()
         with every_tenant():
             Execution.objects.update(next_attempt_at=datetime.now(UTC) - timedelta(seconds=1))
-        drain(engine)
+        drain(supervisor())
 
         assert statuses(acme) == statuses(globex) == {"c1": ["succeeded"]}
 
