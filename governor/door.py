@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +13,10 @@ from governor import ai, callouts, egress, enrichment, questions, targets
 from governor.host_watch import HostWatch, Stopped
 from governor.job import DRY, RECORDED
 from governor.journal import Journal
-from governor.ops import BadRequest, LimitReached, Records
+from governor.ops import LimitReached, Records
 from governor.questions import Questions
-from governor.trips import MOST_RETRIES, Trip
+from governor.tickets import Ticket, checked_enrichment, checked_http
+from governor.trips import Trip
 from tenants.errors import CodedError
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from governor.job import Job
     from governor.journal import Intent
     from governor.meter import Meter
-    from governor.questions import Asking
     from governor.recorder import Recorder
 
 # The SDK's own time-out for a callout; a script may ask for less or, up to the egress client's, more.
@@ -36,24 +35,6 @@ LEAST_SECONDS = 0.05  # with less it is not worth sending
 _NOTICES = frozenset({"monitor.alert", "monitor.track"})
 
 Answer = dict[str, Any]
-
-
-@dataclass(slots=True)
-class _Ticket:
-    """A callout between being asked for and being answered."""
-
-    id: int
-    at: str
-    asked: dict[str, Any]
-    work: Callable[..., Reply]  # called with seconds= in a thread
-    seconds: float
-    intent: Intent
-    source: str = ""  # of an enrichment, whose facts are kept
-    asking: Asking | None = None  # of a question to the model
-    record: str = ""
-    trip: Trip | None = None  # of an HTTP callout
-    wait: float = 0.0  # seconds until it may be sent
-    is_probe: bool = False  # it shows whether the host is back
 
 
 class Door:
@@ -82,7 +63,7 @@ class Door:
         self._mailbox = mailbox
         self._seconds_left = seconds_left
         self._journal = Journal(tenant_id=job.tenant_id, root=job.root, execution=job.execution)
-        self._waiting: list[_Ticket] = []
+        self._waiting: list[Ticket] = []
         self._callouts: dict[str, Callable[[Req, dict[str, Any]], Answer | None]] = {
             "http": self._http,
             "ai.ask": self._ask_model,
@@ -154,7 +135,7 @@ class Door:
             callouts.start(partial(self._work, ticket), ticket=ticket, mailbox=self._mailbox)
         return []
 
-    def _work(self, ticket: _Ticket) -> Reply:
+    def _work(self, ticket: Ticket) -> Reply:
         # In a thread, which it may have waited for: what is left of the time counts from now.
         if ticket.wait:
             self._mailbox.wait(ticket.wait)
@@ -166,7 +147,7 @@ class Door:
 
     def collect(self) -> list[Answer]:
         """Commit the answers that came, then hand them out."""
-        taken: list[tuple[_Ticket, Reply]] = [
+        taken: list[tuple[Ticket, Reply]] = [
             (ticket, reply)
             for ticket, reply in self._mailbox.take()
             if not self._is_asked_again(ticket, reply)
@@ -178,7 +159,7 @@ class Door:
             self._journal.answer([(ticket.intent, reply.body) for ticket, reply in ended])
         return [self._settle(ticket, reply) for ticket, reply in ended]
 
-    def _goes_on(self, ticket: _Ticket, reply: Reply) -> bool:
+    def _goes_on(self, ticket: Ticket, reply: Reply) -> bool:
         """Note what the request told of its host. True: another one follows before the script is answered."""
         trip = ticket.trip
         if trip is None:
@@ -217,13 +198,13 @@ class Door:
             self._recorder.told(ticket.asked, state="refused")
         self.questions.abandon()
 
-    def _release_probes(self, tickets: list[_Ticket]) -> None:
+    def _release_probes(self, tickets: list[Ticket]) -> None:
         """Of what is not sent after all, another worker may send its probe at once."""
         for ticket in tickets:
             if ticket.trip is not None and ticket.is_probe:
                 self.watch.gave_up(ticket.trip.host)
 
-    def _is_asked_again(self, ticket: _Ticket, reply: Reply) -> bool:
+    def _is_asked_again(self, ticket: Ticket, reply: Reply) -> bool:
         if ticket.asking is None:
             return False
         self.note(ticket.record)
@@ -235,7 +216,7 @@ class Door:
         self._waiting.append(ticket)
         return True
 
-    def _settle(self, ticket: _Ticket, reply: Reply) -> Answer:
+    def _settle(self, ticket: Ticket, reply: Reply) -> Answer:
         if ticket.source and reply.learned:
             with connection.cursor() as cursor:
                 enrichment.keep(cursor, ticket.source, reply.learned, at=self._job.now)
@@ -247,7 +228,7 @@ class Door:
 
     def _http(self, request: Req, asked: dict[str, Any]) -> Answer | None:
         args = request.args
-        method = _checked_http(args)
+        method = checked_http(args)
         target = egress.check_url(method, args["url"], allowed=settings.EGRESS_ALLOW)
         targets.check_headers(args.get("headers") or {})
         intent = self._name("http", request)
@@ -296,7 +277,7 @@ class Door:
         return None
 
     def _enrich(self, request: Req, asked: dict[str, Any]) -> Answer | None:
-        source, zips = _checked_enrichment(request.args)
+        source, zips = checked_enrichment(request.args)
         enrichment.check(source)
         wanted = sorted({code for code in zips.values() if code})
         key = env().census_api_key
@@ -327,9 +308,9 @@ class Door:
         seconds: float,
         intent: Intent,
         source: str = "",
-    ) -> _Ticket:
+    ) -> Ticket:
         record = self._meter.record
-        return _Ticket(request.id, self.last_line, asked, work, seconds, intent, source, record=record)
+        return Ticket(request.id, self.last_line, asked, work, seconds, intent, source, record=record)
 
     def _known(self, request: Req, asked: dict[str, Any], intent: Intent) -> Answer | None:
         """The answer to a callout that need not be made, or by the mode must not."""
@@ -360,38 +341,3 @@ class Door:
         state = state or ("done" if error is None else "failed")
         self._recorder.told(asked, state=state, answer=body.get("ok"), error=error, note=note)
         return {"t": "res", "id": number, **body}
-
-
-def _checked_http(args: dict[str, Any]) -> str:
-    method, url = args.get("method"), args.get("url")
-    headers, params = args.get("headers") or {}, args.get("params") or {}
-    fits = (
-        isinstance(method, str)
-        and isinstance(url, str)
-        and isinstance(headers, dict)
-        and all(isinstance(name, str) and isinstance(value, str) for name, value in headers.items())
-        and isinstance(params, dict)
-        and isinstance(args.get("body"), bytes | None)
-        and isinstance(args.get("timeout"), int | float | None)
-        and isinstance(args.get("follow"), bool | None)
-        and isinstance(args.get("retries"), int | None)
-        and 0 <= (args.get("retries") or 0) <= MOST_RETRIES
-    )
-    if not fits or not isinstance(method, str):
-        raise BadRequest(
-            "A callout has method, url, headers (texts), params, json or body (bytes), timeout, follow,"
-            f" and 0 to {MOST_RETRIES} retries."
-        )
-    return method.upper()
-
-
-def _checked_enrichment(args: dict[str, Any]) -> tuple[str, dict[str, str | None]]:
-    source, records = args.get("source"), args.get("records")
-    if not isinstance(source, str) or not isinstance(records, list):
-        raise BadRequest("An enrichment has a source and records.")
-    zips = {}
-    for record in records:
-        if not isinstance(record, dict) or not isinstance(record.get("id"), str):
-            raise BadRequest("A record to enrich has an id and a postal_code.")
-        zips[record["id"]] = enrichment.zip_of(record.get("postal_code"), record.get("country"))
-    return source, zips
