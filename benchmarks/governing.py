@@ -25,12 +25,21 @@ import sys
 import tempfile
 import time
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from benchmarks.governing_batches import NOTHING, NOW, SCORING, SCRIPT, SHIPPED, TENANT, UPDATES, batch_of
+from benchmarks.governing_batches import (
+    NOTHING,
+    NOW,
+    SCORING,
+    SCRIPT,
+    SHIPPED,
+    TENANT,
+    UPDATES,
+    Spec,
+    batch_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,16 +50,6 @@ ROOT = Path(__file__).resolve().parent.parent
 CASES = ((NOTHING, 1), (NOTHING, 200), (UPDATES, 1), (UPDATES, 200), (SCORING, 1), (SCORING, 200))
 BLOCK = 10  # rounds of one side before it is the other's turn
 GOVERNED, FORKED, BARE = "governed", "ungoverned", "in-process"
-
-
-@dataclass(frozen=True)
-class Spec:
-    """As much of a trigger's spec as the broker reads."""
-
-    name: str
-    module: str
-    class_name: str
-    method: str
 
 
 def main() -> None:

@@ -30,6 +30,16 @@ class Bench(CircuitTrigger):
 
 
 @dataclass(frozen=True)
+class Spec:
+    """As much of a trigger's spec as the broker reads."""
+
+    name: str
+    module: str
+    class_name: str
+    method: str
+
+
+@dataclass(frozen=True)
 class Batch:
     """A trigger and the records it gets."""
 

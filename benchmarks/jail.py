@@ -16,11 +16,12 @@ import sys
 import tempfile
 import time
 from contextlib import closing
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
+
+from benchmarks.governing_batches import TENANT, Spec
 
 SCRIPT = """
 from circuitos import CircuitDB, CircuitTrigger, trigger
@@ -56,14 +57,6 @@ for _ in range(int(sys.argv[1])):
     times.append(time.perf_counter() - start)
 print(sorted(times)[len(times) // 2])
 """
-
-
-@dataclass(frozen=True)
-class Spec:
-    name: str
-    module: str
-    class_name: str
-    method: str
 
 
 def main() -> None:
@@ -115,7 +108,7 @@ def measure(zygote: Any, method: str, *, size: int, rounds: int) -> list[float]:
         job = Job(
             tenant_id=1,
             schema="t_bench",
-            tenant={"slug": "bench", "name": "Bench", "tier": "free", "timezone": "UTC", "settings": {}},
+            tenant=TENANT,
             execution=code,
             root=code,
             spec=spec,

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from django.contrib.auth.models import User
+    from django.test import Client
     from redis import Redis
     from rest_framework.test import APIClient
 
@@ -102,6 +103,26 @@ def operator(db: None) -> User:
     from django.contrib.auth.models import User
 
     return User.objects.create_superuser("operator", "operator@circuitos.test", "operator-password")
+
+
+@pytest.fixture
+def console(client: Client, operator: User) -> Client:
+    """A client of a signed-in operator."""
+    client.force_login(operator)
+    return client
+
+
+@pytest.fixture
+def viewer(db: None, client: Client) -> Client:
+    """A client of staff who may look at what governs, and no more."""
+    from django.contrib.auth.models import Permission, User
+
+    person = User.objects.create_user("viewer", password="viewer-password", is_staff=True)
+    person.user_permissions.set(
+        Permission.objects.filter(content_type__app_label="governor", codename__startswith="view_")
+    )
+    client.force_login(person)
+    return client
 
 
 @pytest.fixture

@@ -16,12 +16,6 @@ from tenants.tokens import digest, issue
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def console(client, operator):
-    client.force_login(operator)
-    return client
-
-
 def url(page: str, *args: object) -> str:
     return reverse(f"admin:tenants_{page}", args=args)
 

@@ -23,12 +23,6 @@ def page_of(execution):
 
 
 @pytest.fixture
-def console(client, operator):
-    client.force_login(operator)
-    return client
-
-
-@pytest.fixture
 def busy(acme, globex, acme_ghl):
     """A bit of everything."""
     at = now()

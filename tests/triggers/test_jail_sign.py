@@ -27,12 +27,6 @@ BASIC = Findings(mode="basic", at=NOW, took_ms=400, rows=(Row("exec", HELD),))
 WEAKER = Findings(mode="strict", at=NOW, took_ms=4, rows=(), missing={LANDLOCK: "the kernel has none"})
 
 
-@pytest.fixture
-def console(client, operator):
-    client.force_login(operator)
-    return client
-
-
 @pytest.fixture(autouse=True)
 def _may_sign(monkeypatch):
     monkeypatch.setattr(heartbeat._Last, "signed", {})

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from django.contrib.auth.models import Permission
 from django.utils.timezone import now
 
 from governor import overrides
@@ -21,23 +20,6 @@ pytestmark = pytest.mark.django_db
 LIST = "/admin/governor/override/"
 ADD = f"{LIST}add/"
 SCORE = "ContactTrigger.score_new_leads"
-
-
-@pytest.fixture
-def console(client, operator):
-    client.force_login(operator)
-    return client
-
-
-@pytest.fixture
-def viewer(client, django_user_model):
-    """Staff who may look, and no more."""
-    person = django_user_model.objects.create_user("viewer", password="viewer-password", is_staff=True)
-    person.user_permissions.set(
-        Permission.objects.filter(content_type__app_label="governor", codename__startswith="view_")
-    )
-    client.force_login(person)
-    return client
 
 
 @pytest.fixture

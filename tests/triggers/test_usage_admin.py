@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from django.contrib.auth.models import Permission
 from django.utils.timezone import now
 
 from governor.calendar import day_of, month_of
@@ -23,22 +22,6 @@ pytestmark = pytest.mark.django_db
 USAGE = "/admin/governor/usage/"
 PARKED = "/admin/governor/parking/"
 UPGRADES = "/admin/governor/upgraderequest/"
-
-
-@pytest.fixture
-def console(client, operator):
-    client.force_login(operator)
-    return client
-
-
-@pytest.fixture
-def viewer(client, django_user_model):
-    person = django_user_model.objects.create_user("viewer", password="viewer-password", is_staff=True)
-    person.user_permissions.set(
-        Permission.objects.filter(content_type__app_label="governor", codename__startswith="view_")
-    )
-    client.force_login(person)
-    return client
 
 
 @pytest.fixture(autouse=True)
