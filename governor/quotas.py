@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 OVER_QUOTA = "governor.over-quota"
 PARKED = "quota"  # why a lane is parked
 WORDS = {"executions": "executions", "api_calls": "API calls", "ai_tokens": "AI tokens"}
+# Where running executions hold some of it.
+HELD = {"executions": "held_executions", "api_calls": "held_calls", "ai_tokens": "held_tokens"}
 THRESHOLDS = (50, 80, 100)  # per cent at which the owners are told
 
 
@@ -56,6 +58,10 @@ class Counters:
     held_executions: int = 0
     held_calls: int = 0
     held_tokens: int = 0
+
+    def held(self, resource: str) -> int:
+        """What running executions hold of it."""
+        return int(getattr(self, HELD[resource]))
 
     def tokens_left(self, quota: Quota) -> int:
         """Of the day's, beside what running executions hold."""

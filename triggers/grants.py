@@ -171,14 +171,10 @@ def _needed(
     for resource, more in granted.items():
         for period in _PERIODS[resource]:
             counters = day if period == Period.DAY else month
-            value = getattr(counters, resource) + _held(counters, resource) + more
+            value = getattr(counters, resource) + counters.held(resource) + more
             if more > 0 and value > quota.allowed(resource, period):
                 word = "day" if period == Period.DAY else "month"
                 yield f"{resource}_per_{word}", value, resets_at(period, at, policy.timezone)
-
-
-def _held(counters: Counters, resource: str) -> int:
-    return {"executions": counters.held_executions, "api_calls": counters.held_calls}.get(resource, 0)
 
 
 def _check_free(tenant: Tenant, name: str, *, until: datetime, at: datetime) -> None:

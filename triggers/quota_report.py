@@ -214,8 +214,7 @@ def _period(
                 at=at,
                 over=over,
             )
-        held = {"executions": used.held_executions, "api_calls": used.held_calls}.get(resource, 0)
-        meters[resource] = Meter(resource, spent, held, allowed, expected)
+        meters[resource] = Meter(resource, spent, used.held(resource), allowed, expected)
     return PeriodReport(period, on, begins, ends, meters)
 
 

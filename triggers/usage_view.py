@@ -11,6 +11,7 @@ from governor import forecast
 from governor.allowances import DAYS_A_MONTH, UNLIMITED
 from governor.calendar import day_of, month_of, starts_at, zone
 from governor.choices import Period
+from governor.quotas import HELD
 from governor.tenant_governor import resets_at
 from triggers.usage_rows import MOST_WAITING, Meter, ParkedLane, TenantUsage
 
@@ -70,7 +71,8 @@ used AS (
         allowed.executions_d AS allowed_executions_d,
         coalesce(d.api_calls, 0) AS api_calls_d, coalesce(d.held_calls, 0) AS held_calls,
         allowed.api_calls_d AS allowed_api_calls_d,
-        coalesce(d.ai_tokens, 0) AS ai_tokens_d, allowed.ai_tokens_d AS allowed_ai_tokens_d,
+        coalesce(d.ai_tokens, 0) AS ai_tokens_d, coalesce(d.held_tokens, 0) AS held_tokens,
+        allowed.ai_tokens_d AS allowed_ai_tokens_d,
         coalesce(m.executions, 0) AS executions_m,
         coalesce(allowed.executions_m, allowed.executions_d * {DAYS_A_MONTH}) AS allowed_executions_m,
         coalesce(m.api_calls, 0) AS api_calls_m,
@@ -127,7 +129,6 @@ _RESOURCES = (
     ("executions", Period.MONTH, "Executions"),
     ("api_calls", Period.MONTH, "API calls"),
 )
-_HELD = {"executions": "held_executions", "api_calls": "held_calls"}
 
 
 def usages(
@@ -245,7 +246,7 @@ def _meter(
         label=label,
         period=period.value,
         used=used,
-        held=row.get(_HELD.get(name, ""), 0) if period == Period.DAY else 0,
+        held=row[HELD[name]] if period == Period.DAY else 0,
         allowed=allowed,
         resets_at=ends,
         exhausted_at=told.exhausted_at,

@@ -185,3 +185,16 @@ class TestGrant:
         grant(acme, executions=0, ai_tokens=500)
 
         assert Override.objects.get(tenant=acme).value == 500
+
+    def test_is_beside_the_tokens_that_running_executions_hold(self, acme, globex, rung):
+        park(acme, events=1)
+        overrides.put(
+            name="ai_tokens_per_day", value=0, tier=acme.tier, reason="no models", actor="op", at=now()
+        )
+        with every_tenant():
+            Parking.objects.create(tenant=acme, reason="tokens", least_tokens=1, since=now())
+            Usage.objects.filter(tenant=acme, period="d").update(ai_tokens=20, held_tokens=300)
+
+        grant(acme, executions=0, ai_tokens=500)
+
+        assert Override.objects.get(tenant=acme).value == 820

@@ -6,8 +6,10 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
+from governor.models import Usage
 from governor.quotas import Spent
 from tenants.models import Tenant
+from tenants.scope import every_tenant
 from tests.triggers.spending import spend
 from triggers.quota_report import quota_report
 
@@ -49,6 +51,20 @@ class TestCalendar:
         assert (before.day.starts_on, before.day.meters["executions"].used) == (date(2026, 5, 4), 5)
         assert (after.day.starts_on, after.day.meters["executions"].used) == (date(2026, 5, 5), 0)
         assert before.month.meters["executions"].used == after.month.meters["executions"].used == 5
+
+
+class TestHolds:
+    def test_of_every_resource_stand_beside_what_is_used(self, acme, globex):
+        noon = datetime(2026, 5, 4, 12, tzinfo=UTC)
+        for tenant in (acme, globex):
+            spend(tenant, Spent(1, 1), at=noon)
+        with every_tenant():
+            Usage.objects.filter(tenant=acme).update(held_executions=2, held_calls=30, held_tokens=400)
+
+        found, other = (quota_report(tenant, at=noon).day.meters.values() for tenant in (acme, globex))
+
+        assert [meter.held for meter in found] == [2, 30, 400]
+        assert [meter.held for meter in other] == [0, 0, 0]
 
 
 class TestForecast:

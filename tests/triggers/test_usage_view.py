@@ -96,6 +96,13 @@ class TestUsages:
 
         assert (meter.used_text, meter.held_text, meter.percent, meter.held_percent) == ("50", "10", 50, 10)
 
+    def test_every_quota_of_the_day_shows_its_holds(self, acme, globex):
+        used(acme, executions=50, held_executions=10, held_calls=3, held_tokens=700)
+        rows = by_slug()
+
+        assert [meter.held for meter in rows["acme"].day] == [10, 3, 700]
+        assert [meter.held for meter in rows["globex"].day] == [0, 0, 0]
+
     def test_forecasts_when_the_quota_is_used_up(self, acme, globex):
         used(acme, executions=60)
         charge(acme, ago=timedelta(minutes=90), executions=60)
