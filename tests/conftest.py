@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import wraps
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -10,8 +11,10 @@ from urllib.parse import quote
 import pytest
 from django.apps import apps
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
+from django.db.backends.postgresql.operations import DatabaseOperations
 from django.db.models.signals import post_migrate
+from psycopg2.errors import DeadlockDetected
 
 from tests import factories
 
@@ -37,6 +40,28 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.WHITENOISE_AUTOREFRESH = True
     settings.WHITENOISE_USE_FINDERS = True
     post_migrate.connect(build_world, sender=apps.get_app_config("records"))
+    patient = flush_patiently(DatabaseOperations.execute_sql_flush)
+    DatabaseOperations.execute_sql_flush = patient  # type: ignore[method-assign]
+
+
+def flush_patiently(flush: Callable[..., None]) -> Callable[..., None]:
+    """A flush that is tried again when it met a writer.
+
+    The web process notes a refused delivery after it has answered. That may be while the test, which has its
+    answer, ends and truncates the same tables in another order: PostgreSQL then lets one of them go.
+    """
+
+    @wraps(flush)
+    def patient(self: DatabaseOperations, sql_list: list[str]) -> None:
+        for _ in range(3):
+            try:
+                return flush(self, sql_list)
+            except OperationalError as error:
+                if not isinstance(error.__cause__, DeadlockDetected):
+                    raise
+        return flush(self, sql_list)
+
+    return patient
 
 
 def build_world(**_: Any) -> None:
