@@ -40,15 +40,22 @@ def invite(*, tenant: Tenant, email: str, role: str = Role.MEMBER) -> tuple[Memb
     return membership, password
 
 
+OPERATOR = "operator"  # the role of a superuser, who is nobody's member
+
+
+def role_of(user: User | AnonymousUser, tenant: Tenant) -> str:
+    """What the person is to the tenant: ``owner``, ``member`` or ``operator``; "" for a stranger."""
+    if not user.is_authenticated or not user.is_active:
+        return ""
+    role = Membership.objects.filter(tenant=tenant, user=user).values_list("role", flat=True).first()
+    return role or (OPERATOR if user.is_superuser else "")
+
+
 def may_enter(user: User | AnonymousUser, tenant: Tenant) -> bool:
     """Whether a signed-in person may see the tenant's portal: its members and the operators."""
-    if not user.is_authenticated or not user.is_active:
-        return False
-    return user.is_superuser or Membership.objects.filter(tenant=tenant, user=user).exists()
+    return bool(role_of(user, tenant))
 
 
 def is_owner(user: User | AnonymousUser, tenant: Tenant) -> bool:
     """Whether the person may decide for the tenant. An operator decides in the console instead."""
-    if not user.is_authenticated or not user.is_active:
-        return False
-    return Membership.objects.filter(tenant=tenant, user=user, role=Role.OWNER).exists()
+    return role_of(user, tenant) == Role.OWNER

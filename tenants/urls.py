@@ -7,7 +7,6 @@ from django.urls import path
 from tenants import views
 
 urlpatterns = [
-    path("", views.home, name="portal-home"),
     path("sign-in/", views.SignIn.as_view(), name="portal-sign-in"),
     path("sign-out/", views.sign_out, name="portal-sign-out"),
 ]

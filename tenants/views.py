@@ -1,21 +1,22 @@
-"""The tenant's portal: sign-in and the first page."""
+"""The tenant's portal: who enters, sign-in and sign-out."""
 
 from __future__ import annotations
 
 from functools import wraps
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.contrib.auth import logout
 from django.contrib.auth.views import LoginView
 from django.core.exceptions import PermissionDenied
-from django.shortcuts import redirect, render
+from django.http import Http404
+from django.shortcuts import redirect
 from django.urls import reverse
-from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET, require_POST
+from django.utils import timezone
+from django.views.decorators.http import require_POST
 
-from tenants.addresses import hook_url
-from tenants.members import may_enter
-from tenants.portal import figures
+from tenants.choices import Role
+from tenants.members import may_enter, role_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,19 +27,45 @@ if TYPE_CHECKING:
     from tenants.models import Tenant
 
 
-def for_members(view: Callable[[HttpRequest, Tenant], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
-    """Only the tenant's members and operators enter; the others are asked to sign in, or refused."""
+def for_members(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """Only the tenant's members and operators enter; others are asked to sign in, or find nothing here.
+
+    The view gets the tenant after the request; ``request.role`` says who they are to it, and times are said
+    in the tenant's time zone.
+    """
 
     @wraps(view)
-    def guarded(request: HttpRequest) -> HttpResponse:
+    def guarded(request: HttpRequest, **kwargs: Any) -> HttpResponse:
         tenant: Tenant = request.tenant  # type: ignore[attr-defined]
         if not request.user.is_authenticated:
             return redirect("portal-sign-in")
-        if not may_enter(request.user, tenant):
-            raise PermissionDenied
-        return view(request, tenant)
+        role = role_of(request.user, tenant)
+        if not role:
+            raise Http404
+        request.role = role  # type: ignore[attr-defined]
+        with timezone.override(_zone(tenant.timezone)):
+            return view(request, tenant, **kwargs)
 
     return guarded
+
+
+def for_owners(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """As ``for_members``, and refuses whoever is no owner. An operator decides in the console instead."""
+
+    @wraps(view)
+    def guarded(request: HttpRequest, tenant: Tenant, **kwargs: Any) -> HttpResponse:
+        if request.role != Role.OWNER:  # type: ignore[attr-defined]
+            raise PermissionDenied
+        return view(request, tenant, **kwargs)
+
+    return for_members(guarded)
+
+
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return ZoneInfo("UTC")
 
 
 class SignIn(LoginView):
@@ -48,9 +75,6 @@ class SignIn(LoginView):
 
     def get_default_redirect_url(self) -> str:
         return reverse("portal-home")
-
-    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        return super().get_context_data(tenant=self.request.tenant, **kwargs)  # type: ignore[attr-defined]
 
     def form_valid(self, form: AuthenticationForm) -> HttpResponse:
         if not may_enter(form.get_user(), self.request.tenant):  # type: ignore[attr-defined]
@@ -64,21 +88,3 @@ def sign_out(request: HttpRequest) -> HttpResponse:
     """End the session."""
     logout(request)
     return redirect("portal-sign-in")
-
-
-@never_cache
-@require_GET
-@for_members
-def home(request: HttpRequest, tenant: Tenant) -> HttpResponse:
-    """The tenant at a glance: what ran, and where its CRMs send to."""
-    connections = [
-        {"connection": connection, "url": hook_url(connection, request)}
-        for connection in tenant.connections.order_by("pk")
-    ]
-    context = {
-        "page": "home",
-        "tenant": tenant,
-        "figures": figures(tenant),
-        "connections": connections,
-    }
-    return render(request, "portal/home.html", context)

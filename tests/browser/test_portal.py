@@ -100,7 +100,9 @@ def portal(open_page, live_server, owner):
         page.fill("#id_password", "owner-password")
         page.click("button[type=submit]")
         page.wait_for_url("**/t/acme/")
-        page.click("nav a:text('Usage')")
+        if size == PHONE:
+            page.click("summary:text('Menu')")
+        page.click("nav a:has-text('Usage'):visible")
         page.wait_for_url("**/usage/")
         return page
 
@@ -135,8 +137,8 @@ class TestUsage:
         assert page.locator("button:text('Ask for Paid')").count() == 0
         with every_tenant():
             assert UpgradeRequest.objects.get().tenant == busy
-        for number in range(page.locator("summary").count()):
-            page.locator("summary").nth(number).click()
+        for number in range(page.locator("main summary").count()):
+            page.locator("main summary").nth(number).click()
         assert page.locator("section[aria-labelledby=days] tbody tr").count() == 30
         assert fits(page)
         keep(page, f"usage-open-{scheme}-{size['width']}")
@@ -147,7 +149,7 @@ class TestUsage:
         page.click("button:text('Ask for Paid')")
         page.wait_for_selector(".asked")
 
-        page.click("summary >> nth=0")
+        page.click("main summary >> nth=0")
         assert page.locator(".waits tbody tr:visible").count() == 11
 
     @SIZES
@@ -155,10 +157,10 @@ class TestUsage:
         page = portal("light", size)
         page.goto(f"{live_server.url}/t/acme/")
 
-        assert "100 of 100" in page.inner_text(".figures")
+        assert "100 of 100" in page.inner_text(".tiles")
         assert fits(page)
         keep(page, f"home-light-{size['width']}")
-        page.click(".figures a")
+        page.click(".tiles a:has-text('Executions today')")
         page.wait_for_url("**/usage/")
 
     @SIZES

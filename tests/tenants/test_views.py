@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from django.test import Client
 
-from tenants.portal import Figure, register
-from tenants.scope import every_tenant
-from triggers.models import Execution
+from tenants import portal
 
 pytestmark = pytest.mark.django_db
 
@@ -18,36 +18,10 @@ def sign_in(username: str, host: str = "acme.localhost", path: str = "/sign-in/"
     return client, client.post(path, {"username": username, "password": password})
 
 
-class TestHome:
+class TestEntrance:
     def test_asks_strangers_to_sign_in(self, acme):
         assert Client(HTTP_HOST="acme.localhost").get("/")["Location"] == "/sign-in/"
         assert Client().get("/t/acme/")["Location"] == "/t/acme/sign-in/"
-
-    @pytest.mark.parametrize("person", ["owner", "member", "operator"])
-    def test_shows_members_and_operators_what_ran_and_where_to_send(
-        self, request, person, acme, acme_ghl, globex_hubspot
-    ):
-        request.getfixturevalue(person)
-        client, response = sign_in(person)
-
-        page = client.get(response["Location"]).content.decode()
-
-        assert "<h1>Acme</h1>" in page
-        assert f"http://acme.localhost/hooks/{acme_ghl.key}/" in page
-        assert globex_hubspot.key not in page
-        assert "Executions in 24 hours" in page
-
-    def test_counts_the_tenants_own_executions(self, owner, acme, globex):
-        from tests.rows import make_execution
-
-        with every_tenant():
-            make_execution(acme)
-            for _ in range(2):
-                make_execution(globex)
-            assert Execution.objects.count() == 3
-        client, _ = sign_in("owner")
-
-        assert "<dd>1</dd>" in client.get("/").content.decode()
 
     def test_works_by_path_too(self, owner, acme_ghl):
         client, response = sign_in("owner", "any.example", "/t/acme/sign-in/")
@@ -61,7 +35,7 @@ class TestHome:
         assert "alert" in response.content.decode()
 
         client.force_login(stranger)
-        assert client.get("/").status_code == 403
+        assert client.get("/").status_code == 404
 
     def test_signing_out_ends_it(self, owner):
         client, _ = sign_in("owner")
@@ -75,6 +49,43 @@ class TestHome:
         assert Client(HTTP_HOST="acme.localhost").get("/nothing/").status_code == 404
 
 
-def test_figures_of_a_name_are_registered_once():
-    with pytest.raises(ValueError, match="registered already"):
-        register("triggers", lambda tenant: [Figure("a", "b")])
+class TestNavigation:
+    @pytest.fixture
+    def pages(self, acme, globex):
+        """``pages(person)``: the labels in the navigation as the person sees it."""
+
+        def found(person):
+            client = Client(HTTP_HOST="acme.localhost")
+            client.force_login(person)
+            page = client.get("/usage/").content.decode()
+            side = page.partition('<header class="side">')[2].partition("</nav>")[0]
+            return re.findall(r"<span>([^<]+)</span></a>", side)
+
+        return found
+
+    def test_lists_the_pages_that_exist(self, pages, owner):
+        assert pages(owner) == [entry.label for entry in portal.there_are()]
+
+    def test_leaves_out_what_only_owners_may_open(self, pages, member, operator):
+        hidden = {entry.label for entry in portal.NAVIGATION if entry.is_owners_only}
+
+        assert hidden
+        assert not hidden & set(pages(member))
+        assert pages(operator) == [entry.label for entry in portal.there_are()]
+
+    def test_marks_the_page_that_is_open(self, owner):
+        client = Client(HTTP_HOST="acme.localhost")
+        client.force_login(owner)
+
+        page = client.get("/usage/").content.decode()
+
+        assert page.count('href="/usage/" aria-current="page"') == 2  # at the side, and in the phone's menu
+
+    def test_is_not_shown_before_one_has_signed_in(self, acme):
+        page = Client(HTTP_HOST="acme.localhost").get("/sign-in/").content.decode()
+
+        assert "Acme" in page
+        assert "<nav" not in page
+
+    def test_an_entry_without_a_page_has_no_address(self, acme):
+        assert portal.address_of("portal-nowhere") == ""

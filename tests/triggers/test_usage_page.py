@@ -51,7 +51,7 @@ class TestEntrance:
     def test_others_do_not(self, enter, stranger, path):
         assert enter().get(path)["Location"] == "/sign-in/"
         refused = enter(stranger).get(path)
-        assert refused.status_code == 403
+        assert refused.status_code == 404
         assert "Acme" not in refused.content.decode()
 
     def test_stands_below_a_path_too(self, enter, owner):
@@ -102,7 +102,7 @@ class TestFigures:
         assert f'<span class="{tone}">{used} %' in page
         assert standing in page
         home = page_of(enter(owner), "/")
-        assert f"{used} of 100" in home
+        assert f'{used} <span class="note">of 100' in home
         assert standing in home
 
     def test_a_quota_without_end_has_no_bar(self, enter, acme, owner):
@@ -199,7 +199,7 @@ class TestUpgrade:
 
     def test_strangers_ask_for_nothing(self, enter, stranger):
         assert enter().post("/usage/upgrade/")["Location"] == "/sign-in/"
-        assert enter(stranger).post("/usage/upgrade/").status_code == 403
+        assert enter(stranger).post("/usage/upgrade/").status_code == 404
         assert enter(stranger).get("/usage/upgrade/").status_code == 405
 
     def test_a_form_of_elsewhere_is_refused(self, enter, owner):
@@ -256,7 +256,7 @@ class TestFile:
         answer = client.get(f"/usage.csv?{query}")
 
         assert answer["Location"] == "/usage/"
-        assert 'role="status"' in page_of(client)
+        assert 'role="alert"' in page_of(client)
 
 
 class TestCost:
