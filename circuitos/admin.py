@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as BaseGroupAdmin
@@ -15,7 +16,7 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 from circuitos import jail_page
 from tenants.operators import OperatorAdmin, admin_url
 from tenants.scope import every_tenant
-from triggers import history, home
+from triggers import finding, history, home
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
@@ -113,15 +114,53 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
 
 
 def search(request: HttpRequest, term: str) -> list[SearchResult]:
-    """The command palette: executions by id, record, e-mail or phone."""
+    """The command palette: pages, tenants and triggers by name, executions by whatever finds them."""
+    term = term.strip()
+    if len(term) < finding.LEAST_LETTERS:
+        return []
+    found = _pages(request, term)
     with every_tenant():
-        found = list(history.executions().filter(history.matching(term)).order_by("-pk")[:MOST_FOUND])
-    return [
+        if request.user.has_perm("tenants.view_tenant"):
+            found += [
+                SearchResult(
+                    title=tenant.name,
+                    description=f"Tenant · {tenant.slug}",
+                    link=admin_url("tenants.tenant", tenant.code),
+                    icon="apartment",
+                )
+                for tenant in finding.tenants(term)
+            ]
+        if not request.user.has_perm("triggers.view_execution"):
+            return found
+        found += [
+            SearchResult(
+                title=spec.name,
+                description="Trigger · its executions",
+                link=f"{reverse('admin:triggers_execution_changelist')}?{urlencode({'trigger': spec.name})}",
+                icon="tune",
+            )
+            for spec in finding.triggers(term)
+        ]
+        executions = list(history.executions().filter(finding.condition(term)).order_by("-pk")[:MOST_FOUND])
+    return found + [
         SearchResult(
             title=execution.trigger,
             description=f"{execution.get_status_display()} · {execution.tenant.slug} · {execution.code}",
             link=admin_url("triggers.execution", execution.code),
             icon="bolt",
         )
-        for execution in found
+        for execution in executions
+    ]
+
+
+def _pages(request: HttpRequest, term: str) -> list[SearchResult]:
+    """The console's pages by name."""
+    wanted = term.lower()
+    return [
+        SearchResult(
+            title=item["title"], description=group["title"] or "Page", link=item["link"], icon=item["icon"]
+        )
+        for group in navigation(request)
+        for item in group["items"]
+        if wanted in item["title"].lower()
     ]

@@ -18,16 +18,20 @@ from tenants.errors import CodedError
 from tenants.operators import HistoryAdmin, TenantFilter, admin_url, exact
 from tenants.scope import every_tenant
 from triggers import (
+    finding,
     flow_admin,
     history,
     hosts_admin,
     override_admin,
     page,
     replay,
+    saved_views,
     upgrade_admin,
     usage_admin,
 )
 from triggers.choices import EventStatus, Mode
+from triggers.execution_filters import ErrorFilter, LimitFilter, RecordFilter, StatusFilter, TimeFilter
+from triggers.execution_verbs import ExecutionVerbs
 from triggers.models import Event, Execution
 
 if TYPE_CHECKING:
@@ -106,25 +110,30 @@ class EventAdmin(HistoryAdmin):
 
 
 @admin.register(Execution)
-class ExecutionAdmin(HistoryAdmin):
+class ExecutionAdmin(ExecutionVerbs, HistoryAdmin):
+    class Media:
+        css = {"all": ["circuitos/executions.css"]}
+
+    list_before_template = "console/saved_views.html"
     actions = ["replay_live"]
     list_display = ["trigger_and_id", "state", "records", "took", "limits", "started"]
     list_display_links = ["trigger_and_id"]
     list_filter = [
-        "status",
+        StatusFilter,
         "with_errors",
+        TimeFilter,
         ("tenant", TenantFilter),
         exact("trigger", "trigger"),
+        ErrorFilter,
+        LimitFilter,
         exact("release", "release"),
         "mode",
-        exact("error code", "error", "error_code"),
-        exact("limit", "limit", "limit_name"),
-        exact("record", "record", "record_ids__contains"),
+        RecordFilter,
     ]
     list_select_related = ["tenant"]
     list_defer = ("event_ids", "event_codes", "record_ids", "terms", "error_detail")
     search_fields = ["code"]
-    search_help_text = "An execution's id, a record's id, an e-mail address or a phone number"
+    search_help_text = "Execution, record, event or delivery id, e-mail, phone, or words of the error"
     ordering = ["-id"]
 
     def get_urls(self) -> list[URLPattern]:
@@ -133,13 +142,19 @@ class ExecutionAdmin(HistoryAdmin):
             self.admin_site.admin_view(self.replay_view),
             name="triggers_execution_replay",
         )
-        return [verb, *super().get_urls()]
+        return [verb, *self.verbs(), *super().get_urls()]
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        # The filters work out bounds and searches before the list is read.
+        with every_tenant():
+            views = saved_views.context(owner=request.user, query=request.META.get("QUERY_STRING", ""))
+            return super().changelist_view(request, {**(extra_context or {}), **views})
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Execution], search_term: str
     ) -> tuple[QuerySet[Execution], bool]:
         with every_tenant():
-            return queryset.filter(history.matching(search_term)), False
+            return queryset.filter(finding.condition(search_term)), False
 
     def has_replay_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.is_active and request.user.is_superuser) or request.user.has_perm(

@@ -112,16 +112,30 @@ class _IsAnyOf(Func):
     output_field = BooleanField()
 
 
-def matching(query: str, *, country: str = search.DEFAULT_COUNTRY) -> Q:
-    """The executions in scope that ``query`` finds (``logs.search``), as a condition.
+class _Joined(Func):
+    """Arrays, one behind the other."""
 
-    An array of ids, worked out first by the search indexes: beside an ordered list PostgreSQL would
-    rather walk the whole table from its newest row, hoping to meet a match soon.
+    template = "(%(expressions)s)"
+    arg_joiner = " || "
+
+
+def any_of(wanted: QuerySet[Any], column: str = "pk") -> Q:
+    """The rows whose column is among ``wanted``, which are worked out first, as an array."""
+    return Q(_IsAnyOf(F(column), ArraySubquery(wanted)))
+
+
+def is_any_of(*ways: QuerySet[Any]) -> Q:
+    """The rows whose key any of the queries finds, worked out first: beside an ordered list PostgreSQL
+    would rather walk the whole table from its newest row, hoping to meet a match soon.
     """
+    arrays = [ArraySubquery(way) for way in ways]
+    return Q(_IsAnyOf(F("pk"), arrays[0] if len(arrays) == 1 else _Joined(*arrays)))
+
+
+def matching(query: str, *, country: str = search.DEFAULT_COUNTRY) -> Q:
+    """The executions in scope that ``query`` finds (``logs.search``), as a condition."""
     wanted = search.find(query, country=country)
-    if not wanted:
-        return wanted
-    return Q(_IsAnyOf(F("pk"), ArraySubquery(Execution.objects.filter(wanted).values("pk"))))
+    return is_any_of(Execution.objects.filter(wanted).values("pk")) if wanted else wanted
 
 
 def newest(query: str) -> Execution:

@@ -24,10 +24,11 @@ if TYPE_CHECKING:
 LONGEST_DETAIL = 2000
 
 _EXECUTION = """
-UPDATE triggers_execution SET status = %s, with_errors = %s, error_code = %s, error_detail = %s,
-    limit_name = %s, ok = %s, failed = %s, skipped = %s, wall_ms = %s, cpu_ms = %s, usage = %s::jsonb,
-    attempts = %s, losses = %s, release = %s, started_at = %s, held_on = NULL, held_executions = 0,
-    held_calls = 0, held_tokens = 0, is_counted = is_counted OR %s, finished_at = CASE WHEN %s THEN %s END,
+UPDATE triggers_execution SET status = %s, with_errors = %s, error_code = %s, error_type = %s,
+    error_detail = %s, limit_name = %s, ok = %s, failed = %s, skipped = %s, wall_ms = %s, cpu_ms = %s,
+    usage = %s::jsonb, attempts = %s, losses = %s, release = %s, started_at = %s, held_on = NULL,
+    held_executions = 0, held_calls = 0, held_tokens = 0, is_counted = is_counted OR %s,
+    finished_at = CASE WHEN %s THEN %s END,
     next_attempt_at = clock_timestamp() + %s * interval '1 second'
 WHERE id = %s RETURNING next_attempt_at
 """
@@ -146,7 +147,7 @@ def _update(
     cursor.execute(
         _EXECUTION,
         [
-            *(str(ending.status), result.with_errors, ending.code[:60]),
+            *(str(ending.status), result.with_errors, ending.code[:60], _type_of(ending)),
             *(str(mask(ending.detail))[:LONGEST_DETAIL], ending.error.limit or "" if ending.error else ""),
             *(ending.count("ok"), ending.count("failed", "quarantined"), ending.count("skipped")),
             *(round(result.wall_ms), round(result.cpu_ms), work.as_json(result.usage)),
@@ -165,6 +166,10 @@ def _update(
     )
     waits_until: datetime | None = cursor.fetchone()[0]
     return waits_until
+
+
+def _type_of(ending: Ending) -> str:
+    return ending.error.type[:60] if ending.error else ""
 
 
 def _trace(cursor: Any, lease: Lease, done: Work, ending: Ending, result: RunResult, *, at: datetime) -> None:

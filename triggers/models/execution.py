@@ -8,6 +8,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 
+from logs import search
 from tenants.models import Tenant
 from tenants.scope import TenantManager
 from triggers.choices import ExecutionStatus, Mode, Operation
@@ -29,6 +30,7 @@ class Execution(models.Model):
     status = models.CharField(max_length=10, choices=ExecutionStatus, default=ExecutionStatus.QUEUED)
     with_errors = models.BooleanField(default=False)  # succeeded, but the script logged an error
     error_code = models.CharField(max_length=60, default="")
+    error_type = models.CharField(max_length=60, db_default="")  # the exception's, when a script raised
     error_detail = models.TextField(default="")
     limit_name = models.CharField(max_length=40, default="")
     attempts = models.SmallIntegerField(default=0)
@@ -89,6 +91,24 @@ class Execution(models.Model):
             models.Index(
                 fields=["parent"], name="triggers_execution_halves", condition=models.Q(parent__isnull=False)
             ),
+            # For the console's list, which spans tenants. Trouble is rare, so the newest of it is found by
+            # walking this small index, whatever of its columns is asked for: one index serves many filters.
+            models.Index(
+                models.F("id").desc(),
+                "status",
+                "error_code",
+                "limit_name",
+                "mode",
+                name="triggers_execution_watch",
+                condition=~models.Q(status=ExecutionStatus.SUCCEEDED)
+                | models.Q(with_errors=True)
+                | ~models.Q(mode=Mode.LIVE),
+            ),
+            models.Index(fields=["trigger", "-id"], name="triggers_execution_named"),
+            models.Index(fields=["release", "-id"], name="triggers_execution_release"),
+            # For logs.search: the end of an id, and the words of an error.
+            models.Index(search.tail_of(), name="triggers_execution_tail"),
+            GinIndex(search.ErrorText(), name="triggers_execution_error", condition=~models.Q(error_code="")),
             GinIndex(fields=["record_ids"], name="triggers_execution_records"),
             GinIndex(fields=["terms"], name="triggers_execution_terms"),
         ]

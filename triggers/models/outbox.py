@@ -53,6 +53,8 @@ class OutboxWrite(models.Model):
                 name="triggers_outbox_waiting",
                 condition=models.Q(status=OutboxStatus.PENDING),
             ),
+            # For the page of an execution: what it changed. New entries of one batch lie side by side.
+            models.Index(fields=["execution"], name="triggers_outbox_execution"),
             # For outbox_lanes.remote_ids().
             models.Index(
                 fields=["connection", "record_id"],
