@@ -167,7 +167,26 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "ExecutionStatusEnum": "triggers.choices.ExecutionStatus",
         "TenantStatusEnum": "tenants.choices.TenantStatus",
+        "RequestStatusEnum": "governor.choices.RequestStatus",
+        "TriggerStateEnum": ["active", "paused", "off"],
+        "ReleaseStatusEnum": ["live"],
     },
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "circuitos.schema.complete",
+    ],
+    "TAGS": [
+        {"name": "events", "description": "What CRMs told us: one event is one change of one record."},
+        {"name": "executions", "description": "One trigger over one batch, its trace, and its replay."},
+        {"name": "triggers", "description": "What runs, in which order, and how it does."},
+        {"name": "releases", "description": "Versions of the scripts."},
+        {"name": "limits", "description": "What one execution may use, and what a tenant may."},
+        {"name": "quota", "description": "Where a tenant stands today and this month."},
+        {"name": "usage", "description": "What was used, by day and trigger."},
+        {"name": "tenants", "description": "Customer accounts."},
+        {"name": "connections", "description": "CRM accounts that a tenant linked."},
+        {"name": "replays", "description": "Replays of many events at once."},
+    ],
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
 }

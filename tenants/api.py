@@ -5,119 +5,30 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from django.db import transaction
 from django.utils.timezone import now
-from drf_spectacular.utils import extend_schema
-from rest_framework import exceptions, serializers, status
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import exceptions, status
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from tenants import api_serializers as shapes
 from tenants import audit
-from tenants.addresses import hook_url
-from tenants.choices import TenantStatus
-from tenants.connections import rotate_secret
-from tenants.models import ApiKey, Connection, Tenant, Tier
+from tenants.connections import change, rotate_secret
+from tenants.errors import CodedError
+from tenants.models import ApiKey, Connection, Tenant
+from tenants.openapi import ID, NAMED_TENANT, PAGING, SLUG, TENANT, ErrorSerializer
 from tenants.paging import Newest
 from tenants.permissions import HasToken, IsOperator, token_scope
-from tenants.provision import BadTenant, check_timezone
-from tenants.setup import read_plan, set_up
+from tenants.setup import link, read_connection, read_plan, set_up
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
     from rest_framework.request import Request
 
 
-class TenantSerializer(serializers.ModelSerializer[Tenant]):
-    """A tenant. Its slug is its address and does not change."""
-
-    id = serializers.UUIDField(source="code", read_only=True)
-    slug = serializers.SlugField(read_only=True)
-    tier = serializers.SlugRelatedField(slug_field="slug", queryset=Tier.objects.all())
-    status = serializers.ChoiceField(choices=TenantStatus.choices)
-
-    class Meta:
-        model = Tenant
-        fields = ["id", "slug", "name", "tier", "status", "timezone", "settings", "created_at"]
-        read_only_fields = ["created_at"]
-
-    def validate_timezone(self, value: str) -> str:
-        try:
-            check_timezone(value)
-        except BadTenant as error:
-            raise serializers.ValidationError(str(error)) from error
-        return value
-
-    def validate_settings(self, value: Any) -> dict[str, Any]:
-        if not isinstance(value, dict):
-            raise serializers.ValidationError("Settings are an object.")
-        return value
-
-
-class NewConnectionSerializer(serializers.Serializer[Any]):
-    """A CRM account to link."""
-
-    crm = serializers.CharField()
-    account_id = serializers.CharField(required=False, allow_blank=True)
-    name = serializers.CharField(required=False, allow_blank=True)
-    secrets = serializers.ListField(child=serializers.CharField(), required=False)
-    api_token = serializers.CharField(required=False, help_text="To write to the CRM.")
-    public_keys = serializers.ListField(child=serializers.CharField(), required=False)
-
-
-class NewTenantSerializer(serializers.Serializer[Any]):
-    """A tenant to create."""
-
-    slug = serializers.CharField()
-    name = serializers.CharField(required=False)
-    tier = serializers.CharField(required=False)
-    timezone = serializers.CharField(required=False)
-    host = serializers.CharField(required=False)
-    settings = serializers.DictField(required=False)
-    owner = serializers.EmailField(required=False)
-    connections = NewConnectionSerializer(many=True, required=False)
-
-
-class NewSecretSerializer(serializers.Serializer[Any]):
-    """The secret the CRM gave; without one, a random one is made."""
-
-    secret = serializers.CharField(required=False, max_length=500)
-
-
-class SecretSerializer(serializers.Serializer[Any]):
-    """The new secret, shown this once."""
-
-    secret = serializers.CharField()
-
-
-class MadeTenantSerializer(TenantSerializer):
-    """A new tenant with its token and the owner's password, shown this once."""
-
-    api_token = serializers.CharField()
-    owner_password = serializers.CharField(allow_null=True)
-    connections = serializers.ListField()
-
-    class Meta(TenantSerializer.Meta):
-        fields = [*TenantSerializer.Meta.fields, "api_token", "owner_password", "connections"]
-
-
-class ConnectionSerializer(serializers.ModelSerializer[Connection]):
-    """A connection; its secrets never come out."""
-
-    id = serializers.UUIDField(source="code", read_only=True)
-    tenant: serializers.SlugRelatedField[Tenant] = serializers.SlugRelatedField(
-        slug_field="slug", read_only=True
-    )
-    status = serializers.SerializerMethodField()
-    url = serializers.SerializerMethodField()
-
-    class Meta:
-        model = Connection
-        fields = ["id", "tenant", "crm", "name", "account_id", "status", "url", "created_at", "last_event_at"]
-
-    def get_status(self, connection: Connection) -> str:
-        return "active" if connection.is_active else "inactive"
-
-    def get_url(self, connection: Connection) -> str:
-        return hook_url(connection, self.context["request"]._request)  # noqa: SLF001  # the plain request
+_SLUG = OpenApiParameter("slug", SLUG, "path", description="The tenant's slug.")
+_ONE = [ID, TENANT]
 
 
 class TenantList(APIView):
@@ -126,20 +37,30 @@ class TenantList(APIView):
     def get_permissions(self) -> list[Any]:
         return [IsOperator()] if self.request.method == "POST" else [HasToken()]
 
-    @extend_schema(operation_id="tenants_list", responses=TenantSerializer(many=True))
+    @extend_schema(
+        operation_id="tenants_list",
+        summary="List the tenants",
+        parameters=PAGING,
+        responses=shapes.TenantPage,
+    )
     def get(self, request: Request) -> Response:
         paginator = Newest()
         rows = paginator.paginate_queryset(_tenants(request), request, view=self) or []
-        return paginator.get_paginated_response(TenantSerializer(rows, many=True).data)
+        return paginator.get_paginated_response(shapes.TenantSerializer(rows, many=True).data)
 
     @extend_schema(
-        operation_id="tenants_create", request=NewTenantSerializer, responses={201: MadeTenantSerializer}
+        operation_id="tenants_create",
+        summary="Create a tenant",
+        description="Operators create a tenant whole: its schema, its owner, a token and its connections."
+        " The token, the owner's password and the signing secrets are shown this once.",
+        request=shapes.NewTenantSerializer,
+        responses={201: shapes.MadeTenantSerializer, 403: ErrorSerializer, 409: ErrorSerializer},
     )
     def post(self, request: Request) -> Response:
         plan = read_plan(request.data if isinstance(request.data, dict) else {})
         made = set_up(plan, actor=_actor(request), at=now())
         connections = [
-            {**ConnectionSerializer(connection, context={"request": request}).data, "secrets": secrets}
+            {**shapes.ConnectionSerializer(connection, context={"request": request}).data, "secrets": secrets}
             for connection, secrets in made.connections
         ]
         once = {
@@ -147,7 +68,7 @@ class TenantList(APIView):
             "owner_password": made.owner_password,
             "connections": connections,
         }
-        return Response({**TenantSerializer(made.tenant).data, **once}, status.HTTP_201_CREATED)
+        return Response({**shapes.TenantSerializer(made.tenant).data, **once}, status.HTTP_201_CREATED)
 
 
 class TenantDetail(APIView):
@@ -156,65 +77,135 @@ class TenantDetail(APIView):
     def get_permissions(self) -> list[Any]:
         return [IsOperator()] if self.request.method == "PATCH" else [HasToken()]
 
-    @extend_schema(operation_id="tenants_retrieve", responses=TenantSerializer)
+    @extend_schema(
+        operation_id="tenants_retrieve",
+        summary="Show a tenant",
+        description="A tenant's token sees its own.",
+        parameters=[_SLUG],
+        responses=shapes.TenantSerializer,
+    )
     def get(self, request: Request, slug: str) -> Response:
-        return Response(TenantSerializer(_tenant(request, slug)).data)
+        return Response(shapes.TenantSerializer(_tenant(request, slug)).data)
 
-    @extend_schema(operation_id="tenants_update", request=TenantSerializer, responses=TenantSerializer)
+    @extend_schema(
+        operation_id="tenants_update",
+        summary="Change a tenant",
+        description="Operators change name, tier, status, timezone and settings; what is left out stays.",
+        parameters=[_SLUG],
+        request=shapes.TenantSerializer,
+        responses={200: shapes.TenantSerializer, 403: ErrorSerializer},
+    )
     def patch(self, request: Request, slug: str) -> Response:
         tenant = _tenant(request, slug)
-        serializer = TenantSerializer(tenant, data=request.data, partial=True)
+        serializer = shapes.TenantSerializer(tenant, data=request.data, partial=True)
         serializer.is_valid(raise_exception=True)
-        serializer.save()
-        audit.record(
-            actor=_actor(request),
-            verb="changed",
-            target=f"tenant {tenant.slug}",
-            tenant=tenant,
-            data={"fields": sorted(serializer.validated_data)},
-            at=now(),
-        )
+        with transaction.atomic():
+            serializer.save()
+            audit.record(
+                actor=_actor(request),
+                verb="changed",
+                target=f"tenant {tenant.slug}",
+                tenant=tenant,
+                data={"fields": sorted(serializer.validated_data)},
+                at=now(),
+            )
         return Response(serializer.data)
+
+
+class NoTenantNamed(CodedError):
+    """An operator's token belongs to no tenant: the request must name one."""
+
+    code = "api.bad-filter"
 
 
 class ConnectionList(APIView):
     """Connections of the token's tenant; of all, or of ``?tenant=<slug>``, for operators."""
 
-    @extend_schema(operation_id="connections_list", responses=ConnectionSerializer(many=True))
+    @extend_schema(
+        operation_id="connections_list",
+        summary="List the connections",
+        parameters=[TENANT, *PAGING],
+        responses=shapes.ConnectionPage,
+    )
     def get(self, request: Request) -> Response:
         paginator = Newest()
         rows = paginator.paginate_queryset(_connections(request), request, view=self) or []
-        data = ConnectionSerializer(rows, many=True, context={"request": request}).data
+        data = shapes.ConnectionSerializer(rows, many=True, context={"request": request}).data
         return paginator.get_paginated_response(data)
+
+    @extend_schema(
+        operation_id="connections_create",
+        summary="Link a CRM account",
+        description="The address and the signing secrets stand in the answer, the secrets this once.",
+        parameters=[NAMED_TENANT],
+        request=shapes.NewConnectionSerializer,
+        responses={201: shapes.MadeConnectionSerializer},
+    )
+    def post(self, request: Request) -> Response:
+        wanted = shapes.NewConnectionSerializer(data=request.data)
+        wanted.is_valid(raise_exception=True)
+        plan = read_connection(wanted.validated_data)
+        with token_scope(request) as tenant:
+            if tenant is None:
+                raise NoTenantNamed("tenant: name the tenant that the connection is for.", filter="tenant")
+            connection, secrets = link(tenant, plan, actor=_actor(request), at=now())
+        shown = shapes.ConnectionSerializer(connection, context={"request": request}).data
+        return Response({**shown, "secrets": secrets}, status.HTTP_201_CREATED)
 
 
 class ConnectionDetail(APIView):
     """One connection."""
 
-    @extend_schema(operation_id="connections_retrieve", responses=ConnectionSerializer)
+    @extend_schema(
+        operation_id="connections_retrieve",
+        summary="Show a connection",
+        parameters=_ONE,
+        responses=shapes.ConnectionSerializer,
+    )
     def get(self, request: Request, code: str) -> Response:
         connection = _connection(request, code)
-        return Response(ConnectionSerializer(connection, context={"request": request}).data)
+        return Response(shapes.ConnectionSerializer(connection, context={"request": request}).data)
+
+    @extend_schema(
+        operation_id="connections_update",
+        summary="Change a connection",
+        description="Its name, whether it is active, and the token we write to the CRM with. A connection is"
+        " switched off, not deleted: events keep pointing to it.",
+        parameters=_ONE,
+        request=shapes.ChangedConnectionSerializer,
+        responses=shapes.ConnectionSerializer,
+    )
+    def patch(self, request: Request, code: str) -> Response:
+        connection = _connection(request, code)
+        wanted = shapes.ChangedConnectionSerializer(data=request.data)
+        wanted.is_valid(raise_exception=True)
+        change(connection, wanted.validated_data, actor=_actor(request), at=now())
+        return Response(shapes.ConnectionSerializer(connection, context={"request": request}).data)
 
 
 class RotateSecret(APIView):
     """A new signing secret; the ones before it still verify for a day."""
 
     @extend_schema(
-        operation_id="connections_rotate_secret", request=NewSecretSerializer, responses=SecretSerializer
+        operation_id="connections_rotate_secret",
+        summary="Rotate the signing secret",
+        parameters=_ONE,
+        request=shapes.NewSecretSerializer,
+        responses=shapes.SecretSerializer,
     )
     def post(self, request: Request, code: str) -> Response:
         connection = _connection(request, code)
-        wanted = NewSecretSerializer(data=request.data)
+        wanted = shapes.NewSecretSerializer(data=request.data)
         wanted.is_valid(raise_exception=True)
-        secret = rotate_secret(connection=connection, new=wanted.validated_data.get("secret"), at=now())
-        audit.record(
-            actor=_actor(request),
-            verb="rotated the secret of",
-            target=f"connection {connection.code}",
-            tenant=connection.tenant,
-            at=now(),
-        )
+        with transaction.atomic():
+            secret = rotate_secret(connection=connection, new=wanted.validated_data.get("secret"), at=now())
+            audit.record(
+                actor=_actor(request),
+                verb="rotated the secret of",
+                target=f"connection {connection.code}",
+                tenant=connection.tenant,
+                at=now(),
+            )
         return Response({"secret": secret})
 
 

@@ -6,17 +6,18 @@ import base64
 import json
 import secrets as random
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from django.db import transaction
 
+from tenants import audit
 from tenants.choices import CRM
 from tenants.errors import CodedError
 from tenants.models import Connection, Tenant
 from tenants.secrets import seal, unseal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 OVERLAP = timedelta(hours=24)
 
@@ -101,6 +102,26 @@ def api_token(connection: Connection) -> str | None:
         "token"
     ]
     return token
+
+
+def change(connection: Connection, wanted: Mapping[str, Any], *, actor: str, at: datetime) -> None:
+    """Set ``name``, ``is_active`` and ``api_token`` (None forgets it), as far as they are named; audited."""
+    fields = sorted({"name", "is_active"} & wanted.keys())
+    with transaction.atomic():
+        for name in fields:
+            setattr(connection, name, wanted[name])
+        if fields:
+            connection.save(update_fields=fields)
+        if "api_token" in wanted:
+            set_credentials(connection, token=wanted["api_token"])
+        audit.record(
+            actor=actor,
+            verb="changed",
+            target=f"connection {connection.code}",
+            tenant=connection.tenant,
+            data={"fields": sorted({*fields, *({"api_token"} & wanted.keys())})},
+            at=at,
+        )
 
 
 def new_secret(crm: str) -> str:

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tenants import audit
 from tenants.choices import CRM, Role
-from tenants.connections import connect, new_secret, set_credentials, signing_secrets
+from tenants.connections import BadConnection, connect, new_secret, set_credentials, signing_secrets
 from tenants.members import invite
 from tenants.provision import BadTenant, create_tenant
 from tenants.tokens import issue
@@ -69,6 +69,30 @@ def read_plan(values: Mapping[str, Any]) -> TenantPlan:
         ]
         sentence = "; ".join(f"{fault['field']}: {fault['reason']}" for fault in fields)
         raise BadTenant(f"The description does not hold: {sentence}.", fields=fields) from error
+
+
+def read_connection(values: Mapping[str, Any]) -> ConnectionPlan:
+    """Check a connection's description. Raises ``BadConnection`` naming each field that does not hold."""
+    try:
+        return ConnectionPlan.model_validate(values)
+    except ValidationError as error:
+        faults = [f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()]
+        raise BadConnection(f"The connection cannot be made: {'; '.join(faults)}.") from error
+
+
+def link(tenant: Tenant, plan: ConnectionPlan, *, actor: str, at: datetime) -> tuple[Connection, list[str]]:
+    """Link a CRM account as planned, audited. Returns the connection and its signing secrets."""
+    with transaction.atomic():
+        connection, secrets = _connect(tenant, plan, at=at)
+        audit.record(
+            actor=actor,
+            verb="linked",
+            target=f"connection {connection.code}",
+            tenant=tenant,
+            data={"crm": connection.crm, "account_id": connection.account_id},
+            at=at,
+        )
+    return connection, secrets
 
 
 def plan_like(tenant: Tenant) -> dict[str, Any]:

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from django.utils.timezone import now
-from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import exceptions, status
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from governor import overrides
+from governor.allowances import ALLOWANCES
+from governor.limits import LIMITS
 from governor.models import Override
 from tenants.errors import CodedError
 from tenants.models import ApiKey, Tenant, Tier
+from tenants.openapi import NAMED_TENANT, SLUG, TENANT, ErrorSerializer
 from tenants.permissions import HasToken, IsOperator, token_scope
 from triggers import governing_serializers as shapes
 from triggers import limits_report, upgrades, usage_report
@@ -23,7 +27,6 @@ from triggers.filters import LONGEST, BadFilter
 from triggers.quota_document import quota_document, request_document
 from triggers.quota_report import quota_report
 from triggers.registry import registry
-from triggers.serializers import ErrorSerializer
 from triggers.usage_file import csv_file
 
 if TYPE_CHECKING:
@@ -33,20 +36,14 @@ if TYPE_CHECKING:
     from rest_framework.request import Request
 
 LONGEST_ACTOR = 150
-_REFUSALS = dict.fromkeys((400, 401, 404, 429), ErrorSerializer)
-_TENANT = OpenApiParameter("tenant", description="Operators name the tenant; a tenant's token need not.")
-_SCOPE = [OpenApiParameter(name) for name in ("tenant", "tier", "trigger")]
-_RAISED = OpenApiExample(
-    "A tenant's quota",
-    {
-        "name": "executions_per_day",
-        "value": 150,
-        "reason": "The spring campaign",
-        "until": "2026-05-03T00:00:00Z",
-        "tenant": "acme",
-    },
-    request_only=True,
-)
+_TEXT = {"type": "string", "maxLength": LONGEST}
+_TRIGGER = OpenApiParameter("trigger", _TEXT, description="A trigger, by its name.")
+_SCOPE = [
+    OpenApiParameter("tenant", SLUG, description="Of this tenant."),
+    OpenApiParameter("tier", SLUG, description="Of this tier."),
+    OpenApiParameter("trigger", _TEXT, description="Of this trigger."),
+]
+NAMES = frozenset({*LIMITS, *ALLOWANCES})
 
 
 class NoOverride(CodedError):
@@ -64,8 +61,9 @@ class Limits(APIView):
 
     @extend_schema(
         operation_id="limits_retrieve",
-        parameters=[_TENANT, OpenApiParameter("trigger", description="With what its script declares.")],
-        responses={200: shapes.LimitsSerializer, **_REFUSALS},
+        summary="Limits and allowances in force",
+        parameters=[TENANT, _TRIGGER],
+        responses=shapes.LimitsSerializer,
     )
     def get(self, request: Request) -> Response:
         trigger = _text(request, "trigger")
@@ -74,9 +72,9 @@ class Limits(APIView):
 
     @extend_schema(
         operation_id="limits_update",
+        summary="Set an override",
         request=shapes.NewOverrideSerializer,
-        responses={200: shapes.OverriddenSerializer, 403: ErrorSerializer, **_REFUSALS},
-        examples=[_RAISED],
+        responses={200: shapes.OverriddenSerializer, 403: ErrorSerializer},
     )
     def put(self, request: Request) -> Response:
         given = shapes.NewOverrideSerializer(data=request.data)
@@ -96,8 +94,18 @@ class Limits(APIView):
 
     @extend_schema(
         operation_id="limits_destroy",
-        parameters=[OpenApiParameter("name", required=True), *_SCOPE, OpenApiParameter("reason")],
-        responses={200: shapes.OverriddenSerializer, 403: ErrorSerializer, **_REFUSALS},
+        summary="End an override",
+        parameters=[
+            OpenApiParameter(
+                "name",
+                {"type": "string", "enum": sorted(NAMES)},
+                required=True,
+                description="The limit or allowance.",
+            ),
+            *_SCOPE,
+            OpenApiParameter("reason", _TEXT, description="For the audit log."),
+        ],
+        responses={200: shapes.OverriddenSerializer, 403: ErrorSerializer},
     )
     def delete(self, request: Request) -> Response:
         scope = _scope(*(_text(request, name) for name in ("tenant", "tier", "trigger")))
@@ -114,8 +122,9 @@ class QuotaDetail(APIView):
 
     @extend_schema(
         operation_id="quota_retrieve",
-        parameters=[_TENANT],
-        responses={200: shapes.QuotaSerializer, **_REFUSALS},
+        summary="Where a tenant stands",
+        parameters=[NAMED_TENANT],
+        responses=shapes.QuotaSerializer,
     )
     def get(self, request: Request) -> Response:
         with _named_tenant(request) as tenant:
@@ -128,9 +137,10 @@ class QuotaUpgrade(APIView):
 
     @extend_schema(
         operation_id="quota_upgrade",
-        parameters=[_TENANT],
+        summary="Ask for the larger plan",
+        parameters=[NAMED_TENANT],
         request=shapes.AskSerializer,
-        responses={202: shapes.UpgradeRequestSerializer, **_REFUSALS},
+        responses={202: shapes.UpgradeRequestSerializer},
     )
     def post(self, request: Request) -> Response:
         given = shapes.AskSerializer(data=request.data)
@@ -162,16 +172,22 @@ class Usage(APIView):
 
     @extend_schema(
         operation_id="usage_retrieve",
+        summary="Usage by day and trigger",
         parameters=[
-            _TENANT,
-            OpenApiParameter("from", description="The first day, in the tenant's calendar."),
-            OpenApiParameter("to", description="The last day; at most 400 days."),
-            OpenApiParameter("format", enum=["json", "csv"]),
+            NAMED_TENANT,
+            OpenApiParameter(
+                "from", date, description="The first day, in the tenant's calendar; by default the month's."
+            ),
+            OpenApiParameter(
+                "to", date, description="The last day, included; at most 400 days. By default today."
+            ),
+            OpenApiParameter(
+                "format", enum=["json", "csv"], description="`csv`: a line for each day and trigger."
+            ),
         ],
         responses={
             (200, "application/json"): shapes.UsageSerializer,
             (200, "text/csv"): OpenApiResponse(str, "A line for each day and trigger."),
-            **_REFUSALS,
         },
     )
     def get(self, request: Request) -> HttpResponse:

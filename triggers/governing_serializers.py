@@ -7,6 +7,7 @@ from typing import Any
 from rest_framework import serializers
 
 from governor.choices import RequestStatus
+from tenants.strict import Strict
 from triggers.choices import Operation
 
 
@@ -45,7 +46,7 @@ class LimitsSerializer(serializers.Serializer[Any]):
     allowances = EffectiveSerializer(many=True, help_text="of the tenant: quotas and shares")
 
 
-class NewOverrideSerializer(serializers.Serializer[Any]):
+class NewOverrideSerializer(Strict):
     """A value to set: for the platform, a tier, a tenant, or a trigger of one or all."""
 
     name = serializers.CharField(max_length=40)
@@ -157,7 +158,7 @@ class ParkedSerializer(serializers.Serializer[Any]):
     estimate = EstimateSerializer()
 
 
-class AskSerializer(serializers.Serializer[Any]):
+class AskSerializer(Strict):
     """A word to the operator who decides."""
 
     note = serializers.CharField(required=False, allow_blank=True, max_length=300)

@@ -5,16 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django.utils.timezone import now
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework import status
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from logs.search import DEFAULT_COUNTRY
 from tenants.models import ApiKey
-from tenants.paging import Newest
+from tenants.openapi import ID, PAGING, TENANT
+from tenants.paging import Newest, page_of
 from tenants.permissions import token_scope
-from triggers import filters, history, replay, serializers
+from triggers import filters, history, replay, rest_parameters, serializers
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -22,11 +23,7 @@ if TYPE_CHECKING:
 
     from tenants.models import Tenant
 
-_REFUSALS = dict.fromkeys((400, 401, 404), serializers.ErrorSerializer)
-
-
-def _parameters(*names: str) -> list[OpenApiParameter]:
-    return [OpenApiParameter(name) for name in (*names, "tenant", "cursor", "limit")]
+_ONE = [ID, TENANT]
 
 
 class _View(APIView):
@@ -41,8 +38,9 @@ class EventList(_View):
 
     @extend_schema(
         operation_id="events_list",
-        parameters=_parameters(*filters.EVENT_FILTERS),
-        responses={200: serializers.EventPage, **_REFUSALS},
+        summary="List events",
+        parameters=rest_parameters.EVENTS,
+        responses=serializers.EventPage,
     )
     def get(self, request: Request) -> Response:
         with token_scope(request):
@@ -54,7 +52,10 @@ class EventDetail(_View):
     """One event, its body masked, and the executions it was part of."""
 
     @extend_schema(
-        operation_id="events_retrieve", responses={200: serializers.EventDetailSerializer, **_REFUSALS}
+        operation_id="events_retrieve",
+        summary="Show an event",
+        parameters=_ONE,
+        responses=serializers.EventDetailSerializer,
     )
     def get(self, request: Request, code: str) -> Response:
         with token_scope(request):
@@ -70,8 +71,9 @@ class ExecutionList(_View):
 
     @extend_schema(
         operation_id="executions_list",
-        parameters=_parameters(*filters.EXECUTION_FILTERS),
-        responses={200: serializers.ExecutionPage, **_REFUSALS},
+        summary="List and find executions",
+        parameters=rest_parameters.EXECUTIONS,
+        responses=serializers.ExecutionPage,
     )
     def get(self, request: Request) -> Response:
         with token_scope(request) as tenant:
@@ -85,21 +87,28 @@ class ExecutionDetail(_View):
 
     @extend_schema(
         operation_id="executions_retrieve",
-        responses={200: serializers.ExecutionDetailSerializer, **_REFUSALS},
+        summary="Show an execution",
+        parameters=_ONE,
+        responses=serializers.ExecutionDetailSerializer,
     )
     def get(self, request: Request, code: str) -> Response:
         with token_scope(request):
-            document = history.document_of(history.execution_of(code))
+            document = _document(code)
         return Response(_without(document, "spans", "entries", "effects", "judgments", "meters"))
 
 
 class ExecutionTrace(_View):
     """The execution's trace: spans, log entries, limit usage as used/max pairs, judgments, effects."""
 
-    @extend_schema(operation_id="executions_trace", responses={200: serializers.TraceSerializer, **_REFUSALS})
+    @extend_schema(
+        operation_id="executions_trace",
+        summary="Show an execution's trace",
+        parameters=_ONE,
+        responses=serializers.TraceSerializer,
+    )
     def get(self, request: Request, code: str) -> Response:
         with token_scope(request):
-            return Response(history.document_of(history.execution_of(code)))
+            return Response(_document(code))
 
 
 class ExecutionReplay(_View):
@@ -107,8 +116,10 @@ class ExecutionReplay(_View):
 
     @extend_schema(
         operation_id="executions_replay",
+        summary="Replay an execution",
+        parameters=_ONE,
         request=serializers.ReplaySerializer,
-        responses={202: serializers.ReplayStartedSerializer, **_REFUSALS},
+        responses={202: serializers.ReplayStartedSerializer, 409: serializers.ErrorSerializer},
     )
     def post(self, request: Request, code: str) -> Response:
         key = request.auth
@@ -128,13 +139,19 @@ class TriggerList(_View):
 
     @extend_schema(
         operation_id="triggers_list",
-        parameters=[OpenApiParameter("tenant")],
-        responses={200: serializers.TriggerPage, **_REFUSALS},
+        summary="List the triggers",
+        parameters=[TENANT, *PAGING],
+        responses=serializers.TriggerPage,
     )
     def get(self, request: Request) -> Response:
         with token_scope(request) as tenant:
             rows = history.triggers_with_figures(tenant=tenant, at=now())
-        return Response({"results": rows, "next": None, "previous": None})
+        return page_of(rows, request, key="name")
+
+
+def _document(code: str) -> dict[str, Any]:
+    document = history.document_of(history.execution_of(code))
+    return {**document, "limit": document["limit_name"]}  # as in the list
 
 
 def _country(tenant: Tenant | None) -> str:

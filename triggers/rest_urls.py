@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from django.urls import path
 
-from triggers import governing_rest, rest
+from triggers import governing_rest, releases_rest, rest
 
 if TYPE_CHECKING:
     from django.urls import URLPattern
@@ -25,6 +25,8 @@ urlpatterns = [
     *_both("executions/<str:code>/trace", rest.ExecutionTrace, "execution-trace"),
     *_both("executions/<str:code>/replay", rest.ExecutionReplay, "execution-replay"),
     *_both("triggers", rest.TriggerList, "triggers"),
+    *_both("releases", releases_rest.ReleaseList, "releases"),
+    *_both("releases/<str:version>", releases_rest.ReleaseDetail, "release"),
     *_both("limits", governing_rest.Limits, "limits"),
     *_both("quota", governing_rest.QuotaDetail, "quota"),
     *_both("quota/upgrade", governing_rest.QuotaUpgrade, "quota-upgrade"),

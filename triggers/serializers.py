@@ -6,7 +6,12 @@ from typing import Any
 
 from rest_framework import serializers
 
+from tenants import openapi
+from tenants.openapi import PageSerializer
+from tenants.strict import Strict
 from triggers.choices import EventStatus, ExecutionStatus, Mode, Operation
+
+ErrorSerializer = openapi.ErrorSerializer
 
 
 class EventSerializer(serializers.Serializer[Any]):
@@ -20,13 +25,15 @@ class EventSerializer(serializers.Serializer[Any]):
     record_id = serializers.CharField()
     kind = serializers.CharField()
     status = serializers.SerializerMethodField()
-    reason = serializers.SerializerMethodField()
-    occurred_at = serializers.DateTimeField(allow_null=True)
+    reason = serializers.SerializerMethodField(
+        help_text="why it is parked or was skipped, or an error's code"
+    )
+    occurred_at = serializers.DateTimeField(allow_null=True, help_text="by the CRM's clock, if it said")
     received_at = serializers.DateTimeField()
     finished_at = serializers.DateTimeField(allow_null=True)
-    delivery = serializers.UUIDField()
+    delivery = serializers.UUIDField(help_text="the HTTP request it came in")
     attempts = serializers.IntegerField()
-    origin = serializers.CharField()
+    origin = serializers.CharField(help_text="live, test, replay or script")
 
     def get_status(self, event: Any) -> str:
         return "parked" if _is_parked(event) else str(event.status)
@@ -75,6 +82,9 @@ class ExecutionSerializer(serializers.Serializer[Any]):
     failed = serializers.IntegerField()
     skipped = serializers.IntegerField()
     attempts = serializers.IntegerField()
+    word = serializers.CharField(
+        help_text="its status as people read it: succeeded with errors, limit exceeded"
+    )
     error_code = serializers.CharField(allow_blank=True)
     limit = serializers.CharField(allow_blank=True, help_text="the limit that stopped it")
     replay_of = serializers.UUIDField(allow_null=True)
@@ -83,21 +93,18 @@ class ExecutionSerializer(serializers.Serializer[Any]):
     finished_at = serializers.DateTimeField(allow_null=True)
     wall_ms = serializers.IntegerField(allow_null=True)
     cpu_ms = serializers.IntegerField(allow_null=True)
-    usage = serializers.DictField(child=serializers.ListField(child=serializers.FloatField()))
+    usage = serializers.DictField(
+        child=serializers.ListField(child=serializers.FloatField()), help_text="by limit: `[used, max]`"
+    )
 
 
-class _Page(serializers.Serializer[Any]):
-    next = serializers.URLField(allow_null=True, help_text="the next page; null on the last")
-    previous = serializers.URLField(allow_null=True)
-
-
-class EventPage(_Page):
+class EventPage(PageSerializer):
     """A page of events."""
 
     results = EventSerializer(many=True)
 
 
-class ExecutionPage(_Page):
+class ExecutionPage(PageSerializer):
     """A page of executions."""
 
     results = ExecutionSerializer(many=True)
@@ -116,12 +123,18 @@ class ExecutionDetailSerializer(ExecutionSerializer):
     """One execution with its outcome record by record; the trace has the rest."""
 
     sentence = serializers.CharField(help_text="why it ended as it did")
+    counts = serializers.DictField(child=serializers.IntegerField(), help_text="records by outcome")
+    depth = serializers.IntegerField(help_text="how many executions caused one another before it")
+    error_detail = serializers.CharField(allow_blank=True)
+    limit_name = serializers.CharField(allow_blank=True, help_text="as `limit`")
     error = serializers.JSONField(allow_null=True)
     parent = serializers.UUIDField(allow_null=True)  # type: ignore[assignment]  # also a name of DRF
     outcomes = OutcomeSerializer(many=True)
     events = serializers.ListField(child=serializers.DictField())
     replays = RelativeSerializer(many=True)
     halves = RelativeSerializer(many=True)
+    is_cut = serializers.BooleanField(help_text="something was left out of the trace, and says so in place")
+    expires_on = serializers.DateField(allow_null=True, help_text="when the trace is deleted")
 
 
 class TraceSerializer(ExecutionDetailSerializer):
@@ -131,11 +144,10 @@ class TraceSerializer(ExecutionDetailSerializer):
     entries = serializers.ListField(child=serializers.DictField(), help_text="log lines")
     effects = serializers.ListField(child=serializers.DictField())
     judgments = serializers.ListField(child=serializers.DictField())
-    is_cut = serializers.BooleanField(help_text="something was left out, and says so in place")
-    expires_on = serializers.DateField(allow_null=True)
+    meters = serializers.ListField(child=serializers.DictField(), help_text="the usage, ready to be shown")
 
 
-class ReplaySerializer(serializers.Serializer[Any]):
+class ReplaySerializer(Strict):
     """How to replay."""
 
     mode = serializers.ChoiceField(Mode.choices, default=Mode.LIVE.value)
@@ -165,17 +177,10 @@ class TriggerSerializer(serializers.Serializer[Any]):
     last_hour = serializers.DictField(help_text="executions, failed, records and the slowest in milliseconds")
 
 
-class TriggerPage(_Page):
+class TriggerPage(PageSerializer):
     """All triggers."""
 
     results = TriggerSerializer(many=True)
-
-
-class ErrorSerializer(serializers.Serializer[Any]):
-    """A refusal: a stable code and a sentence."""
-
-    code = serializers.CharField()
-    detail = serializers.CharField()
 
 
 def _is_parked(event: Any) -> bool:

@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 from django.utils.timezone import now
 
-from tenants.connections import signing_secrets
+from tenants.connections import api_token, signing_secrets
 from tenants.models import ApiKey, AuditEvent, Connection, Tenant
 from tenants.tokens import issue, revoke
 
@@ -174,6 +174,109 @@ class TestConnectionsAPI:
         assert response.json()["secret"] not in str(AuditEvent.objects.values())
 
 
+class TestLinking:
+    """A token links CRM accounts to its tenant; what it gives in secret never comes out."""
+
+    def test_a_tenants_token_links_to_its_own_tenant(self, api, acme, globex, acme_token, globex_token):
+        wanted = {"crm": "hubspot", "account_id": "7", "secrets": ["s3cret"], "api_token": "pat-9"}
+
+        answer = api(acme_token).post(CONNECTIONS, wanted, format="json")
+
+        assert answer.status_code == 201, answer.json()
+        made = Connection.objects.get(code=answer.json()["id"])
+        assert (made.tenant, signing_secrets(made, at=now()), api_token(made)) == (acme, ["s3cret"], "pat-9")
+        assert "pat-9" not in str(answer.json())
+        assert api(globex_token).get(CONNECTIONS).json()["results"] == []
+        event = AuditEvent.objects.get(tenant=acme)
+        assert (event.verb, event.data["crm"]) == ("linked", "hubspot")
+        assert "s3cret" not in str(event.data)
+
+    def test_an_operator_names_the_tenant(self, api, globex, operator_token):
+        client = api(operator_token)
+
+        unnamed = client.post(CONNECTIONS, {"crm": "standard"}, format="json")
+        named = client.post(f"{CONNECTIONS}?tenant=globex", {"crm": "standard"}, format="json")
+
+        assert (unnamed.status_code, unnamed.json()["filter"]) == (400, "tenant")
+        assert named.json()["tenant"] == "globex"
+        assert named.json()["secrets"][0].startswith("whsec_")
+
+    @pytest.mark.parametrize(
+        "wanted",
+        [
+            {},
+            [],
+            {"crm": "salesforce"},
+            {"crm": 1},
+            {"crm": "standard", "more": 1},
+            {"crm": "standard", "secrets": [""]},
+        ],
+    )
+    def test_a_bad_description_makes_nothing(self, api, acme, acme_token, wanted):
+        refused = api(acme_token).post(CONNECTIONS, wanted, format="json")
+
+        assert (refused.status_code, refused.json()["code"]) == (400, "api.invalid")
+        assert not Connection.objects.exists()
+
+    def test_is_renamed_switched_off_and_given_a_token(self, api, acme_token, acme_hubspot):
+        address = f"{CONNECTIONS}{acme_hubspot.code}/"
+        change = {"name": "Sales", "is_active": False, "api_token": "pat-1"}
+
+        answer = api(acme_token).patch(address, change, format="json")
+
+        assert (answer.json()["name"], answer.json()["status"]) == ("Sales", "inactive")
+        found = Connection.objects.get(pk=acme_hubspot.pk)
+        assert (found.is_active, api_token(found)) == (False, "pat-1")
+        assert AuditEvent.objects.get().data["fields"] == ["api_token", "is_active", "name"]
+        api(acme_token).patch(address, {"api_token": None}, format="json")
+        assert api_token(Connection.objects.get(pk=acme_hubspot.pk)) is None
+
+    def test_a_strangers_is_404(self, api, acme_hubspot, globex_token):
+        address = f"{CONNECTIONS}{acme_hubspot.code}/"
+
+        assert api(globex_token).patch(address, {"name": "Mine"}, format="json").status_code == 404
+        assert Connection.objects.get(pk=acme_hubspot.pk).name != "Mine"
+
+
+class TestRefusals:
+    """Each refusal has a code and a sentence, whoever words it."""
+
+    @pytest.mark.parametrize(
+        ("method", "more", "refusal"),
+        [
+            ("GET", {"HTTP_ACCEPT": "text/html"}, (406, "api.not-acceptable")),
+            ("PUT", {}, (405, "api.method-not-allowed")),
+            ("DELETE", {}, (405, "api.method-not-allowed")),
+            ("POST", {"content_type": "text/plain", "data": b"x"}, (415, "api.unsupported-media-type")),
+            ("POST", {"data": b'"' + b"x" * 1024 * 1024 + b'"'}, (413, "api.too-large")),
+        ],
+    )
+    def test_is_coded(self, api, operator_token, method, more, refusal):
+        given = {"data": b"", "content_type": "application/json", **more}
+
+        answer = api(operator_token).generic(method, CONNECTIONS, **given)
+
+        assert (answer.status_code, answer.json()["code"]) == refusal
+        assert answer.json()["detail"].endswith((".", "allowed."))
+
+    @pytest.mark.parametrize("limit", ["0", "201", "-1", "x", "", "1.5", "9" * 500, "\u0661"])
+    @pytest.mark.parametrize("path", [CONNECTIONS, "/api/v1/triggers/"])
+    def test_a_length_that_cannot_be(self, api, acme_token, path, limit):
+        refused = api(acme_token).get(path, {"limit": limit})
+
+        assert (refused.status_code, refused.json()["filter"]) == (400, "limit")
+
+    def test_an_address_that_is_not_there(self, api, acme_token):
+        assert api(acme_token).get("/api/v1/nothing/").json()["code"] == "api.not-found"
+
+    def test_head_and_options_answer(self, api, acme, acme_token):
+        for path in (CONNECTIONS, TENANTS, "/api/v1/limits/"):
+            head = api(acme_token).head(path)
+            assert (head.status_code, head.content) == (200, b"")
+            assert api(acme_token).options(path).status_code == 200
+            assert api().options(path).status_code == 401
+
+
 class TestOddBytes:
     """Whatever stands in an address, a cursor or a body, the answer is no 5xx."""
 
@@ -182,12 +285,23 @@ class TestOddBytes:
         ["p=abc", "p=1.5", "p=", "p=%00", "p=-1", "p=" + "9" * 40, "p=" + "9" * 5000, "o=x", "\xff"],
     )
     @pytest.mark.parametrize(
-        "path", [TENANTS, "/api/v1/connections/", "/api/v1/events/", "/api/v1/executions/"]
+        "path",
+        [
+            TENANTS,
+            "/api/v1/connections/",
+            "/api/v1/events/",
+            "/api/v1/executions/",
+            "/api/v1/triggers/",
+            "/api/v1/releases/",
+        ],
     )
     def test_in_a_cursor(self, api, acme, acme_token, path, position):
         cursor = b64encode(position.encode()).decode()
 
-        assert api(acme_token).get(path, {"cursor": cursor}).status_code == 404
+        refused = api(acme_token).get(path, {"cursor": cursor})
+
+        assert refused.status_code == 400
+        assert refused.json()["code"] == "api.bad-cursor"
 
     @pytest.mark.parametrize(
         "path",

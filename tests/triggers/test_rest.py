@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import urlsafe_b64decode
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -10,6 +11,7 @@ from tenants.scope import every_tenant
 from tests.query_counts import counted
 from tests.rows import make_event, make_execution
 from triggers.models import Execution
+from triggers.registry import registry
 
 pytestmark = pytest.mark.django_db
 LIST = "/api/v1/executions/"
@@ -297,6 +299,64 @@ class TestTriggers:
         shown = listed["ContactTrigger.score_new_leads"]
         assert shown["status"] == "active"
         assert shown["last_hour"] == {"executions": 1, "failed": 0, "records": 3, "slowest_ms": 777}
+
+    def test_pages_by_cursor_and_back(self, api, acme, acme_token):
+        client = api(acme_token)
+        whole = [row["name"] for row in client.get("/api/v1/triggers/").json()["results"]]
+        assert len(whole) > 1
+
+        pages, address = [], "/api/v1/triggers/?limit=1"
+        while address:
+            page = client.get(address).json()
+            pages.append(page)
+            address = page["next"]
+
+        assert [row["name"] for page in pages for row in page["results"]] == whole
+        assert client.get(pages[1]["previous"]).json()["results"] == pages[0]["results"]
+        assert pages[0]["previous"] is None
+
+
+class TestCursors:
+    def test_tell_nothing_and_cannot_be_made(self, api, acme, acme_token):
+        for _ in range(3):
+            make_execution(acme)
+        client = api(acme_token)
+
+        address = client.get(LIST, {"limit": 1}).json()["next"]
+        cursor = address.partition("cursor=")[2].partition("&")[0]
+
+        assert b"pk" not in urlsafe_b64decode(cursor + "===")
+        assert client.get(LIST, {"cursor": cursor[:-2] + "AA"}).json()["code"] == "api.bad-cursor"
+        # A list of another kind cannot read it.
+        assert client.get("/api/v1/triggers/", {"cursor": cursor}).json()["code"] == "api.bad-cursor"
+
+    def test_of_a_stranger_show_no_more_than_ones_own(self, api, acme, globex, acme_token, globex_token):
+        for _ in range(3):
+            make_execution(acme)
+            make_execution(globex)
+
+        address = api(acme_token).get(LIST, {"limit": 1}).json()["next"]
+        seen = api(globex_token).get(address).json()["results"]
+
+        assert {row["tenant"] for row in seen} == {"globex"}
+
+
+class TestReleases:
+    def test_the_live_one_is_told_with_what_it_declares(self, api, acme, acme_token):
+        client = api(acme_token)
+        (listed,) = client.get("/api/v1/releases/").json()["results"]
+
+        shown = client.get(f"/api/v1/releases/{listed['version']}/").json()
+
+        assert listed["status"] == "live"
+        assert shown["version"] == listed["version"] == registry().release
+        assert [row["name"] for row in shown["declared"]] == listed["triggers"]
+        assert client.get("/api/v1/releases/live").json() == shown
+
+    def test_another_is_404(self, api, acme_token):
+        refused = api(acme_token).get("/api/v1/releases/v0.0.1/")
+
+        assert (refused.status_code, refused.json()["code"]) == (404, "triggers.no-release")
 
 
 class TestSchema:
