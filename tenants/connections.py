@@ -62,6 +62,12 @@ def signing_secrets(connection: Connection, *, at: datetime) -> list[str]:
     ]
 
 
+def overlap_until(connection: Connection, *, at: datetime) -> datetime | None:
+    """Until when a secret before the newest still verifies; None when none does."""
+    ends = [datetime.fromisoformat(entry["until"]) for entry in _load(connection) if entry["until"]]
+    return max((end for end in ends if end > at), default=None)
+
+
 def rotate_secret(
     *, connection: Connection, new: str | None = None, overlap: timedelta = OVERLAP, at: datetime
 ) -> str:

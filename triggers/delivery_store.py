@@ -44,6 +44,7 @@ class Row(msgspec.Struct, kw_only=True, gc=False):
     body: bytes = msgspec.field(name="base64")
     reason: str = ""
     detail: str = ""
+    origin: str = "live"
 
 
 def connect() -> Connection:
@@ -79,7 +80,7 @@ WITH incoming AS MATERIALIZED (
         ordinal int, connection_id bigint, key varchar, expires_at timestamptz, code uuid, tenant_id bigint,
         crm varchar, object varchar, operation varchar, record_id varchar, kind varchar,
         occurred_at timestamptz, received_at timestamptz, delivery uuid, position smallint, base64 text,
-        reason varchar, detail text)
+        reason varchar, detail text, origin varchar)
 ), fresh AS (
     INSERT INTO triggers_dedup AS held (connection_id, key, event_code, seen_at, expires_at)
     SELECT connection_id, key, code, received_at, expires_at FROM incoming ORDER BY connection_id, key
@@ -101,7 +102,7 @@ WITH incoming AS MATERIALIZED (
     INSERT INTO triggers_liveevent ({_COLUMNS})
     SELECT i.code, i.tenant_id, i.connection_id, coalesce(l.id, m.id), i.crm, i.object, i.operation,
         i.record_id, i.kind, i.occurred_at, i.received_at, i.delivery, i.position, i.body,
-        'queued', '', NULL, 0, false, 'live', 0
+        'queued', '', NULL, 0, false, i.origin, 0
     FROM incoming i
     JOIN fresh f ON f.event_code = i.code
     LEFT JOIN triggers_lane l
@@ -115,7 +116,7 @@ WITH incoming AS MATERIALIZED (
     SELECT nextval('triggers_liveevent_id_seq'), i.code, i.tenant_id, i.connection_id, NULL, i.crm, i.object,
         i.operation, i.record_id, i.kind, i.occurred_at, i.received_at, i.delivery, i.position, i.body,
         'quarantined', i.reason, json_build_object('code', i.reason, 'detail', i.detail)::jsonb,
-        0, false, 'live', 0, i.received_at
+        0, false, i.origin, 0, i.received_at
     FROM incoming i
     JOIN fresh f ON f.event_code = i.code
     WHERE i.reason <> ''

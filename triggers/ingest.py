@@ -56,6 +56,7 @@ def receive(
     method: str,
     uris: Sequence[str],
     at: datetime,
+    origin: str = "live",
 ) -> Receipt:
     """Store the events of a delivery: they are on disk when this returns.
 
@@ -68,7 +69,7 @@ def receive(
         delivery_refused.keep(hook=hook, body=body, headers=headers, uris=uris, error=error, at=at)
         raise
     delivery_admission.admit(hook, len(events))
-    return store(hook=hook, events=events, at=at)
+    return store(hook=hook, events=events, at=at, origin=origin)
 
 
 def read(
@@ -95,11 +96,11 @@ def read(
     return [(event, _problem(hook, event)) for event in events]
 
 
-def store(*, hook: Hook, events: Sequence[tuple[Found, str]], at: datetime) -> Receipt:
+def store(*, hook: Hook, events: Sequence[tuple[Found, str]], at: datetime, origin: str = "live") -> Receipt:
     """Store events that were read from one delivery. Raises ``Unavailable``."""
     delivery = new_code()
     rows = [
-        _row(hook, event, problem, delivery=delivery, position=position, at=at)
+        _row(hook, event, problem, delivery=delivery, position=position, at=at, origin=origin)
         for position, (event, problem) in enumerate(events)
     ]
     stored = committer().store(rows)
@@ -143,7 +144,9 @@ def _problem(hook: Hook, event: Found) -> str:
     return event.problem or ""
 
 
-def _row(hook: Hook, event: Found, problem: str, *, delivery: UUID, position: int, at: datetime) -> Row:
+def _row(
+    hook: Hook, event: Found, problem: str, *, delivery: UUID, position: int, at: datetime, origin: str
+) -> Row:
     code = new_code()
     return Row(
         connection_id=hook.connection_id,
@@ -163,4 +166,5 @@ def _row(hook: Hook, event: Found, problem: str, *, delivery: UUID, position: in
         body=seal(event.raw, context=f"event:{hook.tenant_id}:{code}"),
         reason=problem,
         detail=_DETAILS.get(problem, ""),
+        origin=origin,
     )

@@ -4,10 +4,25 @@ from __future__ import annotations
 
 from django.urls import path
 
-from triggers import portal_home_views, portal_views
+from triggers import (
+    portal_activity_views,
+    portal_connections_views,
+    portal_home_views,
+    portal_views,
+)
 
 urlpatterns = [
     path("", portal_home_views.home, name="portal-home"),
+    path("activity/", portal_activity_views.activity, name="portal-activity"),
+    path("activity/<str:code>/", portal_activity_views.one, name="portal-execution"),
+    path("connections/", portal_connections_views.connections, name="portal-connections"),
+    path("connections/new/<slug:crm>/", portal_connections_views.new, name="portal-connection-new"),
+    path("connections/<uuid:code>/", portal_connections_views.one, name="portal-connection"),
+    path("connections/<uuid:code>/arrived/", portal_connections_views.arrived, name="portal-arrived"),
+    path("connections/<uuid:code>/test/", portal_connections_views.send_test, name="portal-test-event"),
+    path("connections/<uuid:code>/rotate/", portal_connections_views.rotate, name="portal-rotate"),
+    path("connections/<uuid:code>/switch/", portal_connections_views.switch, name="portal-switch"),
+    path("connections/<uuid:code>/token/", portal_connections_views.token, name="portal-token"),
     path("usage/", portal_views.usage, name="portal-usage"),
     path("usage/upgrade/", portal_views.ask_upgrade, name="portal-upgrade"),
     path("usage.csv", portal_views.usage_csv, name="portal-usage-csv"),

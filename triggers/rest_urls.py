@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from django.urls import path
 
-from triggers import governing_rest, releases_rest, rest
+from triggers import connection_rest, governing_rest, releases_rest, rest
 
 if TYPE_CHECKING:
     from django.urls import URLPattern
@@ -27,6 +27,7 @@ urlpatterns = [
     *_both("triggers", rest.TriggerList, "triggers"),
     *_both("releases", releases_rest.ReleaseList, "releases"),
     *_both("releases/<str:version>", releases_rest.ReleaseDetail, "release"),
+    *_both("connections/<str:code>/test", connection_rest.ConnectionTest, "connection-test"),
     *_both("limits", governing_rest.Limits, "limits"),
     *_both("quota", governing_rest.QuotaDetail, "quota"),
     *_both("quota/upgrade", governing_rest.QuotaUpgrade, "quota-upgrade"),

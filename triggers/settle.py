@@ -10,6 +10,7 @@ from logs import traces
 from logs.search import terms_of
 from tenants.records import store
 from triggers import lanes, outbox, past, sizing, work
+from triggers.admission import TEST
 from triggers.bisect import MOST_ATTEMPTS, MOST_LOSSES, Family
 from triggers.choices import Mode
 
@@ -126,17 +127,20 @@ def _change(
     ]
     if not changes:
         return
-    first = done.members[0]
-    crm = first.crm or "circuitos"
+    crm = done.members[0].crm or "circuitos"
     source_of = {change.object: crm for change in changes if outbox.is_of_crm(change.object)}
     store.apply_changes(cursor, schema=lease.schema, changes=changes, at=at, source_of=source_of)
+    # The CRM does not know the record of a test event: nothing of it goes there.
+    homes = {
+        member.record_id: None if member.origin == TEST else member.connection_id for member in done.members
+    }
     outbox.put(
         cursor,
         changes,
         tenant_id=lease.tenant_id,
         execution=done.code,
-        connection_of={(lease.object, member.record_id): member.connection_id for member in done.members},
-        otherwise=first.connection_id,
+        connection_of={(lease.object, record_id): home for record_id, home in homes.items()},
+        otherwise=next((home for home in homes.values() if home is not None), None),
         at=at,
     )
 

@@ -1,0 +1,129 @@
+"""The portal's connections, made ready for their templates: health, set-up step by step, what came last."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tenants.choices import CRM
+from tenants.connection_changes import ACCOUNTS, SIGNED_WITH_SECRET
+from tenants.connections import overlap_until
+from tenants.errors import CodedError
+from triggers import connection_health, connection_news, portal_words, usage_words
+from triggers.choices import LIVE_EVENT_STATUSES, EventStatus, Skip
+from triggers.crm import WRITERS
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from tenants.models import Connection, Tenant
+    from triggers.connection_health import Health
+    from triggers.connection_news import News
+
+EVENTS_TO_TICK = {
+    CRM.GOHIGHLEVEL: ("ContactCreate", "ContactUpdate", "OpportunityCreate", "OpportunityStatusUpdate"),
+    CRM.HUBSPOT: ("contact.creation", "contact.propertyChange", "deal.creation", "deal.propertyChange"),
+    CRM.STANDARD: ("contact.created", "contact.updated", "deal.created", "deal.updated"),
+}
+_KINDS = {
+    CRM.GOHIGHLEVEL: "Contacts and opportunities of a location, from your marketplace app.",
+    CRM.HUBSPOT: "Contacts and deals, from your HubSpot app. Scores can be written back.",
+    CRM.STANDARD: "Anything that sends Standard Webhooks: forms, shops, your own software.",
+}
+_EVENTS = {
+    EventStatus.QUEUED: portal_words.Said("wait", "○", "Waiting"),
+    EventStatus.RUNNING: portal_words.Said("busy", "▸", "Running"),
+    EventStatus.SUCCEEDED: portal_words.Said("good", "✓", "Done"),
+    EventStatus.FAILED: portal_words.Said("bad", "✕", "Failed"),
+    EventStatus.QUARANTINED: portal_words.Said("warn", "▲", "Set aside"),
+    EventStatus.SKIPPED: portal_words.Said("quiet", "–", "Nothing to do"),
+}
+_SKIPS: dict[str, str] = {
+    Skip.NO_TRIGGER: "no agent is switched on for it",
+    Skip.ECHO: "it repeats what was written from here",
+    Skip.STALE: "something newer is known already",
+    Skip.SCRIPT: "nothing in it called for work",
+    Skip.EXPIRED: "it waited for too long",
+}
+
+
+def list_page(tenant: Tenant, *, at: datetime) -> dict[str, Any]:
+    """All connections with their health: one query."""
+    rows = [
+        {"health": health, "last": _last(health.connection, tenant, at=at)}
+        for health in connection_health.of_tenant(tenant, at=at)
+    ]
+    return {"page": "connections", "rows": rows, "kinds": kinds()}
+
+
+def kinds() -> list[tuple[str, str, str]]:
+    """The CRMs that can be connected: value, name, what comes of it."""
+    return [(crm.value, crm.label, _KINDS[crm]) for crm in CRM]
+
+
+def find(tenant: Tenant, code: str, *, at: datetime) -> Health | None:
+    """The tenant's connection with this id."""
+    return next(iter(connection_health.of_tenant(tenant, at=at, code=code)), None)
+
+
+def detail_page(tenant: Tenant, health: Health, *, url: str, at: datetime) -> dict[str, Any]:
+    """One connection: a fixed number of queries."""
+    connection = health.connection
+    crm = CRM(connection.crm)
+    return {
+        "page": "connections",
+        "connection": connection,
+        "health": health,
+        "url": url,
+        "crm": crm.value,
+        "account_label": ACCOUNTS.get(crm, "account ID"),
+        "events_to_tick": EVENTS_TO_TICK[crm],
+        "has_secret": crm in SIGNED_WITH_SECRET,
+        "makes_secret": crm == CRM.STANDARD,
+        "old_secret_until": _overlap(connection, tenant, at=at),
+        "can_write": crm in WRITERS,
+        **arrived(tenant, connection, at=at),
+    }
+
+
+def arrived(tenant: Tenant, connection: Connection, *, at: datetime) -> dict[str, Any]:
+    """What came last and what ran; ``is_waiting`` while news can be expected any moment."""
+    news = connection_news.latest(connection)
+    is_open = any(each.event.status in LIVE_EVENT_STATUSES for each in news)
+    return {
+        "connection": connection,
+        "news": [_news(each, tenant, at=at) for each in news],
+        "is_waiting": connection.is_active and (is_open or not news),
+    }
+
+
+def _news(each: News, tenant: Tenant, *, at: datetime) -> dict[str, Any]:
+    event = each.event
+    return {
+        "at": usage_words.moment(event.received_at, tenant.timezone, at=at),
+        "what": f"{event.object or 'Something unknown'} {event.operation}".strip(),
+        "record_id": event.record_id,
+        "said": _EVENTS[EventStatus(event.status)],
+        "why": _SKIPS.get(event.reason, "") if event.status == EventStatus.SKIPPED else "",
+        "is_test": event.origin == "test",
+        "ran": [
+            {
+                "code": execution.code,
+                "title": portal_words.title_of(execution.trigger),
+                "said": portal_words.pill_of(execution),
+            }
+            for execution in each.executions
+        ],
+    }
+
+
+def _last(connection: Connection, tenant: Tenant, *, at: datetime) -> str:
+    last = connection.last_event_at
+    return usage_words.moment(last, tenant.timezone, at=at) if last else ""
+
+
+def _overlap(connection: Connection, tenant: Tenant, *, at: datetime) -> str:
+    try:
+        until = overlap_until(connection, at=at)
+    except CodedError:
+        return ""  # its secrets cannot be opened: that is the operator's to mend
+    return usage_words.moment(until, tenant.timezone, at=at) if until else ""
