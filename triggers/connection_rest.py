@@ -14,9 +14,9 @@ from rest_framework.views import APIView
 
 from tenants.addresses import hook_url
 from tenants.models import ApiKey, Connection
+from tenants.openapi import ID, TENANT, ErrorSerializer
 from tenants.permissions import token_scope
 from triggers import test_event
-from triggers.serializers import ErrorSerializer
 
 if TYPE_CHECKING:
     from rest_framework.request import Request
@@ -37,8 +37,10 @@ class ConnectionTest(APIView):
 
     @extend_schema(
         operation_id="connections_test",
+        summary="Send a test event",
+        parameters=[ID, TENANT],
         request=None,
-        responses={202: _RECEIPT, **dict.fromkeys((401, 404, 409, 429), ErrorSerializer)},
+        responses={202: _RECEIPT, 409: ErrorSerializer},
     )
     def post(self, request: Request, code: str) -> Response:
         key = request.auth

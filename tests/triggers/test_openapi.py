@@ -58,8 +58,10 @@ CALLS = {
     "connections_create": ("POST", "connections/?tenant=acme", {"crm": "hubspot", "account_id": "4815162"}),
     "connections_retrieve": ("GET", "connections/{connection}/", None),
     "connections_update": ("PATCH", "connections/{connection}/", {"name": "Sales", "is_active": True}),
+    "connections_test": ("POST", "connections/{connection}/test/", None),
     "connections_rotate_secret": ("POST", "connections/{connection}/rotate-secret/", {}),
 }
+APART = {"connections_test"}  # it commits for itself: tests/triggers/test_test_event.py calls it
 SHORT = 2  # items of a list in an example
 
 
@@ -220,7 +222,7 @@ class TestExamples:
                 content = operation["requestBody"]["content"][JSON]
                 check(content["examples"]["example"]["value"], content["schema"], schema)
 
-    @pytest.mark.parametrize("name", CALLS)
+    @pytest.mark.parametrize("name", [name for name in CALLS if name not in APART])
     def test_the_answer_fits_the_schema_and_the_example_is_such_an_answer(
         self, schema, answer_to, acme, name
     ):

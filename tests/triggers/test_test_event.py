@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
 from django.test import Client
+from drf_spectacular.generators import SchemaGenerator
 
+from circuitos.schema import JSON, examples
 from tenants.connections import connect, set_credentials
 from tenants.models import AuditEvent
 from tenants.scope import every_tenant
 from tests.factories import make_connection
 from tests.triggers import engine
+from tests.triggers.test_openapi import check, named, record
 from triggers import delivery_connections, group_commit, test_event
 from triggers.models import LiveEvent, OutboxWrite, RefusedDelivery
 
@@ -110,6 +114,20 @@ class TestPortal:
 
 
 class TestRest:
+    def test_the_answer_fits_the_schema_and_the_example_is_such_an_answer(
+        self, api, acme_token, acme_standard
+    ):
+        schema = SchemaGenerator().get_schema(public=True)
+        answer = api(acme_token).post(f"/api/v1/connections/{acme_standard.code}/test/")
+
+        if "UPDATE_API_EXAMPLES" in os.environ:
+            record("connections_test", answer)
+        known = examples()["connections_test"]
+        shape = named(schema)["connections_test"]["responses"]["202"]["content"][JSON]["schema"]
+        check(answer.json(), shape, schema)
+        check(known["response"], shape, schema)
+        assert answer.status_code == known["status"]
+
     def test_answers_with_the_receipt(self, api, acme, acme_token, acme_standard):
         answer = api(acme_token).post(f"/api/v1/connections/{acme_standard.code}/test/")
 
