@@ -33,6 +33,7 @@ app.conf.update(
         "wake": _every("wake", 5.0),
         "rescue": _every("rescue_lanes", 15.0),
         "quotas": _every("review_quotas", 15.0),
+        "alerts": _every("review_alerts", 30.0),
         "reconcile": _every("reconcile_usage", 6 * 3600.0),
         "outbox": _every("send_outbox", 15.0),
         "partitions": _every("ensure_partitions", 600.0),

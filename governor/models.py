@@ -7,6 +7,7 @@ import uuid
 from django.db import models
 from django.db.models import Q
 
+from governor import alert_models  # noqa: F401 — Django finds its models here
 from governor.choices import Charge, Period, RequestStatus
 from tenants.models import Tenant, Tier
 from tenants.scope import TenantManager
@@ -228,7 +229,7 @@ class Notice(models.Model):
     code = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="+")
     key = models.CharField(max_length=120)  # what makes it the same news: "d:2026-05-04:executions:80"
-    kind = models.CharField(max_length=20)  # threshold, parked, caught-up, upgraded
+    kind = models.CharField(max_length=20)  # threshold, parked, caught-up, upgraded, alert, recovered, test
     subject = models.CharField(max_length=200)
     text = models.TextField()
     created_at = models.DateTimeField()
@@ -236,6 +237,11 @@ class Notice(models.Model):
     attempts = models.SmallIntegerField(default=0)
     tried_at = models.DateTimeField(null=True)  # whoever sends it has it for a while
     problem = models.CharField(max_length=200, default="")  # why it was not sent by e-mail
+    # The same of Slack, where the tenant has named a webhook.
+    slack_sent_at = models.DateTimeField(null=True)
+    slack_attempts = models.SmallIntegerField(db_default=0)
+    slack_tried_at = models.DateTimeField(null=True)
+    slack_problem = models.CharField(max_length=200, db_default="")
 
     objects = TenantManager()
 

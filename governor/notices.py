@@ -12,6 +12,7 @@ from django.conf import settings
 from django.core.mail import EmailMessage
 from django.db.models import F, Q
 
+from governor.alert_models import AlertSettings
 from governor.choices import Period
 from governor.models import Notice
 from governor.quotas import WORDS, passed
@@ -25,12 +26,14 @@ if TYPE_CHECKING:
     from django.db.models import QuerySet
 
     from governor.quotas import Counters, Quota, Refusal
+    from tenants.models import Tenant
 
 logger = logging.getLogger(__name__)
 
 MOST_ATTEMPTS = 5
 AGAIN_AFTER = timedelta(minutes=5)
 AGAIN = "again"  # the problem of a notice that will be tried again
+UNWANTED = "Not wanted: switched off under Alerts."
 AT_A_TIME = 20  # notices sent in one round
 _RESOURCES = {Period.DAY: ("executions", "api_calls", "ai_tokens"), Period.MONTH: ("executions", "api_calls")}
 _INSERT = """
@@ -112,6 +115,22 @@ def send(*, at: datetime, most: int = AT_A_TIME) -> int:
     return sum(_send(notice, at) for notice in waiting)
 
 
+def recipients(tenant: Tenant, wanted: AlertSettings | None) -> list[str]:
+    """Whom to e-mail: those the tenant named, or its owners."""
+    if wanted is not None and wanted.emails:
+        return list(wanted.emails)
+    owners = tenant.memberships.filter(role=Role.OWNER).exclude(user__email="")
+    return list(owners.values_list("user__email", flat=True))
+
+
+def is_wanted(notice: Notice, wanted: AlertSettings | None) -> bool:
+    """Whether the tenant wants to be told: of thresholds it may have chosen some."""
+    if notice.kind != "threshold" or wanted is None:
+        return True
+    threshold = notice.key.split(":")[-2:][0]  # period:day:resource:threshold:allowed
+    return not threshold.isdigit() or int(threshold) in wanted.quota_thresholds
+
+
 def _waiting(at: datetime) -> QuerySet[Notice]:
     is_free = Q(tried_at=None) | Q(tried_at__lte=at - AGAIN_AFTER)
     found: QuerySet[Notice] = Notice.objects.filter(
@@ -120,15 +139,23 @@ def _waiting(at: datetime) -> QuerySet[Notice]:
     return found
 
 
+def send_one(notice: Notice, *, at: datetime) -> bool:
+    """E-mail this notice now."""
+    return _send(notice, at)
+
+
 def _send(notice: Notice, at: datetime) -> bool:
     with every_tenant():
         # Whoever notes the attempt has it: no two workers send the same.
         if not _waiting(at).filter(pk=notice.pk).update(attempts=F("attempts") + 1, tried_at=at):
             return False
-    owners = notice.tenant.memberships.filter(role=Role.OWNER).exclude(user__email="")
-    addresses = list(owners.values_list("user__email", flat=True))
+    with every_tenant():
+        wanted = AlertSettings.objects.filter(tenant=notice.tenant).first()
+    addresses = recipients(notice.tenant, wanted)
     problem = ""
-    if not settings.NOTICES_BY_EMAIL:
+    if not is_wanted(notice, wanted):
+        problem = UNWANTED
+    elif not settings.NOTICES_BY_EMAIL:
         problem = "No mail server is set (EMAIL_URL)."
     elif not addresses:
         problem = "No owner has an e-mail address."

@@ -6,6 +6,7 @@ from django.urls import path
 
 from triggers import (
     portal_activity_views,
+    portal_alerts_views,
     portal_connections_views,
     portal_home_views,
     portal_views,
@@ -23,6 +24,9 @@ urlpatterns = [
     path("connections/<uuid:code>/rotate/", portal_connections_views.rotate, name="portal-rotate"),
     path("connections/<uuid:code>/switch/", portal_connections_views.switch, name="portal-switch"),
     path("connections/<uuid:code>/token/", portal_connections_views.token, name="portal-token"),
+    path("alerts/", portal_alerts_views.alerts, name="portal-alerts"),
+    path("alerts/save/", portal_alerts_views.save, name="portal-alerts-save"),
+    path("alerts/test/", portal_alerts_views.send_test, name="portal-alert-test"),
     path("usage/", portal_views.usage, name="portal-usage"),
     path("usage/upgrade/", portal_views.ask_upgrade, name="portal-upgrade"),
     path("usage.csv", portal_views.usage_csv, name="portal-usage-csv"),

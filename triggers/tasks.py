@@ -14,13 +14,14 @@ from django.db import connection
 from django.utils import timezone
 
 from circuitos.env import env
-from governor import broker, hosts, notices, retention
+from governor import broker, hosts, notice_slack, notices, retention
 from governor.allowances import ALLOWANCES
 from governor.jail import standing
 from governor.jail.supervisor import Zygote
 from logs import partitions
 from tenants.errors import CodedError
 from triggers import (
+    alerts,
     bells,
     delivery_retention,
     heartbeat,
@@ -88,6 +89,14 @@ def review_quotas(**_: Any) -> None:
     parking.tell_caught_up(at=at)
     parking.expire(at=at, default_days=ALLOWANCES["parked_days"].default)
     notices.send(at=at)
+
+
+@shared_task(name="triggers.tasks.review_alerts")
+def review_alerts(**_: Any) -> None:
+    """Look at the tenants' own rules, and post in Slack what they are to be told."""
+    at = timezone.now()
+    alerts.review(at=at)
+    notice_slack.send(at=at)
 
 
 @shared_task(name="triggers.tasks.ensure_partitions")
