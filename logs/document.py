@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from logs.explain import explain
+from logs.hints import hint
 from logs.summary import summary
 from logs.vocabulary import LIMITS, RED_FROM, meters, status_of
 
@@ -59,6 +60,7 @@ def trace_document(
     document: dict[str, Any] = {
         **facts(execution),
         "sentence": "",
+        "hint": "",
         "counts": dict(Counter(outcome["status"] for outcome in outcomes)),
         "depth": execution.depth,
         "error_detail": execution.error_detail,
@@ -91,6 +93,7 @@ def trace_document(
     }
     _mark_stopped_limit(document)
     document["sentence"] = explain(document)
+    document["hint"] = hint(document)
     return document
 
 

@@ -86,6 +86,7 @@ def _header(document: Mapping[str, Any]) -> RenderableType:
     return Panel(
         Group(
             Text(document["sentence"], style="bold"),
+            *([Text(f"What to do: {document['hint']}")] if document["hint"] else []),
             Text(" · ".join(fact for fact in facts if fact), style="dim"),
             Text(document["id"], style="dim"),
         ),

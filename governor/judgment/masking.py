@@ -41,6 +41,7 @@ _SECRET = re.compile(
     r"\s{0,2}[\"']?)[^\s&\"',;{}]{4,}",
     re.DOTALL | re.IGNORECASE,
 )
+_PLACEHOLDER = re.compile(r"(?:[A-Za-z]{1,12} )?\{\{ ?secret:[A-Za-z0-9_.-]{1,80} ?\}\}")
 _SECRET_KEY = re.compile(
     r"(?:password|passwd|secret|token|api_?key|access_?key|private_?key|authorization|cookie|signature)$"
 )
@@ -119,7 +120,8 @@ def _mask(value: Any, key: str, depth: int, longest: int | None) -> Any:
 def _text(text: str, key: str, longest: int | None) -> str:
     kind = _kind(key) if key else ""
     if kind == "secret" and text:
-        return HIDDEN
+        # A placeholder names a secret and holds none.
+        return text if _PLACEHOLDER.fullmatch(text) else HIDDEN
     if kind == "phone" and len(text) > 4:
         return HIDDEN + text[-2:]
     if len(text) > 5:
