@@ -12,7 +12,7 @@ from circuitos.env import env
 from governor import ai, callouts, egress, enrichment, questions, targets
 from governor.host_watch import HostWatch, Stopped
 from governor.job import DRY, RECORDED
-from governor.journal import Journal
+from governor.journal import Journal, place_of
 from governor.ops import LimitReached, Records
 from governor.questions import Questions
 from governor.tickets import Ticket, checked_enrichment, checked_http
@@ -70,9 +70,12 @@ class Door:
             "enrich": self._enrich,
         }
 
-    def _name(self, op: str, request: Req) -> Intent:
+    def _name(self, op: str, request: Req, asked: dict[str, Any]) -> Intent:
         record = request.record if request.record in self._ids else ""
-        return self._journal.name(op, request.args, record=record)
+        intent = self._journal.name(op, request.args, record=record)
+        # So that a reader of the trace finds the exact answer in the journal.
+        asked["effect"]["journal"] = place_of(intent.fingerprint, intent.occurrence)
+        return intent
 
     def note(self, record_id: str) -> None:
         """The script is at this record, it says; what is none of its batch's is not believed."""
@@ -231,7 +234,7 @@ class Door:
         method = checked_http(args)
         target = egress.check_url(method, args["url"], allowed=settings.EGRESS_ALLOW)
         targets.check_headers(args.get("headers") or {})
-        intent = self._name("http", request)
+        intent = self._name("http", request, asked)
         if (known := self._known(request, asked, intent)) is not None:
             return known
         targets.check_listed(target, self._listed)
@@ -263,7 +266,7 @@ class Door:
     def _ask_model(self, request: Req, asked: dict[str, Any]) -> Answer | None:
         args = request.args
         self.questions.check(args)
-        intent = self._name("ai.ask", request)
+        intent = self._name("ai.ask", request, asked)
         is_recorded = (intent.fingerprint, intent.occurrence) in (self._job.recorded or {})
         if ai.is_offline() and not is_recorded:
             reply = questions.ask(args)
@@ -289,7 +292,7 @@ class Door:
         if not missing:
             reply = callouts.look_up(zips, known, missing=[], seconds=0)
             return self._told(request.id, asked, reply.body, note=reply.note)
-        intent = self._name("enrich", request)
+        intent = self._name("enrich", request, asked)
         if (earlier := self._known(request, asked, intent)) is not None:
             return earlier
         self._count_call(self.last_line, -(-len(missing) // enrichment.ZIPS_A_CALL))

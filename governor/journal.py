@@ -146,6 +146,11 @@ def fingerprint_of(op: str, args: Mapping[str, Any], *, record: str = "") -> str
     return hashlib.sha256(_canonical.encode([op, asked, record] if record else [op, asked])).hexdigest()
 
 
+def place_of(fingerprint: str, occurrence: int) -> str:
+    """Where an answer stands in its execution's journal, short enough for a trace."""
+    return f"{fingerprint[:24]}:{occurrence}"
+
+
 def read_answers(*, root: UUID) -> dict[tuple[str, int], dict[str, Any]]:
     """The journal of an earlier execution, for a run in recorded mode. Needs its tenant in scope."""
     rows = JournalEntry.objects.filter(root=root, answer__isnull=False).values_list(

@@ -5,7 +5,8 @@ Shapes, all plain JSON; a reader must not expect more than the first name of eac
 * span ``{"name", "kind", "at_ms", "ms", "ok", "parent", "note"}``: ``at_ms`` counts from the start,
   ``parent`` is the index of the span around it, ``kind`` one of ``SPAN_KINDS``.
 * entry ``{"level", "message", "data", "at", "line"}``: a log line of the script; ``at`` is an ISO time.
-* effect ``{"op", "args", "answer", "state", "line", "ms", "error"}``: what the script asked the broker for.
+* effect ``{"op", "args", "answer", "state", "line", "ms", "error", "journal"}``: what the script asked the
+  broker for; ``journal`` is where the exact answer stands.
 * judgment ``{"level", "rule", "verdict", "place"}``.
 * outcome, by record id: ``[status, reason, detail]``.
 * error ``{"code", "type", "detail", "traceback", "at", "record", "limit", "used",

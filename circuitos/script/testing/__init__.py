@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from circuitos.script.testing.answers import Asked, NoAnswer
+from circuitos.script.testing.answers import Asked, NoAnswer, in_turn
 from circuitos.script.testing.result import Callout, Change, Error, LogLine, Outcome, Question, Result
 from circuitos.script.testing.running import run
 
@@ -16,5 +16,6 @@ __all__ = [
     "Outcome",
     "Question",
     "Result",
+    "in_turn",
     "run",
 ]

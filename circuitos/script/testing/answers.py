@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
@@ -28,6 +28,21 @@ class Asked(NamedTuple):
     headers: dict[str, str]
     json: Any
     body: bytes | None
+
+
+def in_turn(*answers: Any) -> Callable[[Asked], Any]:
+    """Answers for ``api``, given one after the other; one request more than there are raises ``NoAnswer``."""
+    left = list(answers)
+
+    def answer(request: Asked) -> Any:
+        if not left:
+            raise NoAnswer(
+                f"The script called {request.method} {request.url} {len(answers) + 1} times;"
+                f" {len(answers)} answers are prepared."
+            )
+        return left.pop(0)
+
+    return answer
 
 
 def asked(args: Mapping[str, Any]) -> Asked:
