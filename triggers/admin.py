@@ -168,11 +168,13 @@ class ExecutionAdmin(ExecutionVerbs, HistoryAdmin):
         if execution is None:
             return _missing(self, request, object_id)
         with every_tenant():
-            shown = page.execution_page(execution)
+            shown = page.execution_page(execution, request.GET)
         return self.page(
             request,
             "console/execution.html",
             title=execution.trigger,
+            may_test=self.has_view_permission(request),
+            may_reveal=self.may_reveal(request),
             may_replay=self.has_replay_permission(request) and shown["is_finished"],
             modes=Mode.choices,
             **shown,

@@ -9,11 +9,17 @@ from urllib.parse import urlencode
 from django.urls import reverse
 from django.utils.dateparse import parse_datetime
 
+from governor.judgment.masking import mask
 from governor.limits import LIMITS
+from logs.curl import as_curl, is_shortened
 from logs.summary import summary
-from logs.vocabulary import ROUTINE_LEVELS, duration, fold, word
-from triggers import history
+from logs.traces import LONGEST_TEXT
+from logs.vocabulary import duration, fold, word
+from triggers import history, past_records
 from triggers.choices import FINISHED, LIVE_EVENT_STATUSES, EventStatus, Skip
+from triggers.comparison import compare, other_changes
+from triggers.page_log import log_part
+from triggers.registry import registry
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,13 +30,17 @@ MOST_SPANS = 24
 MOST_EFFECTS = 12
 MOST_RECORDS = 12
 MOST_EVENTS = 8
+MOST_COMPARED = 8  # records shown field by field; any other one when it is asked for
 _SKIPS = dict(Skip.choices)
 
 
-def execution_page(execution: Execution) -> dict[str, Any]:
-    """The trace page's context: three queries."""
+def execution_page(execution: Execution, query: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """The trace page's context: five queries. ``query`` filters the log and names a record to compare."""
+    query = query or {}
     document = history.document_of(execution)
-    head, left_out, tail = fold(document["spans"], most=MOST_SPANS)
+    spans = [_span(span, place) for place, span in enumerate(document["spans"])]
+    head, left_out, tail = fold(spans, most=MOST_SPANS)
+    compared = _compared(execution, document, query.get("record", ""))
     effects = [_effect(effect) for effect in document["effects"]]
     return {
         "execution": execution,
@@ -38,9 +48,10 @@ def execution_page(execution: Execution) -> dict[str, Any]:
         "word": word(document["word"]),
         "is_finished": execution.status in FINISHED,
         "facts": _facts(document),
-        "spans": [_span(span) for span in head],
-        "spans_folded": [_span(span) for span in document["spans"][len(head) : len(head) + left_out]],
-        "spans_after": [_span(span) for span in tail],
+        "spans": head,
+        "spans_folded": spans[len(head) : len(head) + left_out],
+        "spans_after": tail,
+        "failed_span": _failed_span(document["spans"]),
         "meters": [
             {**row, "why": _why(execution, row)}
             for row in document["meters"]
@@ -48,14 +59,20 @@ def execution_page(execution: Execution) -> dict[str, Any]:
         ],
         "unused": [row for row in document["meters"] if not row["used"] and not row["is_cause"]],
         "counts": [{"word": word(status), "count": count} for status, count in document["counts"].items()],
-        "outcomes": [_outcome(row) for row in document["outcomes"][:MOST_RECORDS]],
-        "outcomes_folded": [_outcome(row) for row in document["outcomes"][MOST_RECORDS:]],
-        "entries": [_entry(entry) for entry in document["entries"]],
+        "outcomes": [_outcome(row, compared) for row in document["outcomes"][:MOST_RECORDS]],
+        "outcomes_folded": [_outcome(row, compared) for row in document["outcomes"][MOST_RECORDS:]],
+        "compared": compared,
+        "log": log_part(document["entries"], query),
+        "judgments": document["judgments"],
+        "release": _release(execution),
         "effects": effects[:MOST_EFFECTS],
         "effects_folded": effects[MOST_EFFECTS:],
         "error": document["error"],
         "error_title": _error_title(document["error"]),
-        "events": [_event(event) for event in document["events"][:MOST_EVENTS]],
+        "events": [
+            {**_event(event), "body": compared["bodies"].get(event["id"], "")}
+            for event in document["events"][:MOST_EVENTS]
+        ],
         "events_folded": [_event(event) for event in document["events"][MOST_EVENTS:]],
         "origins": [
             {"label": label, "id": document[name]}
@@ -138,51 +155,93 @@ def _facts(document: Mapping[str, Any]) -> list[tuple[str, str]]:
     return facts
 
 
-def _span(span: Mapping[str, Any]) -> dict[str, Any]:
+def _span(span: Mapping[str, Any], place: int) -> dict[str, Any]:
     if "cut" in span:
         return dict(span)
     tone = "bad" if not span["ok"] else "busy" if span["kind"] in {"callout", "ai"} else "good"
     name = span["what"] if span["name"] == "http" and span["what"] else span["name"]
-    return {**span, "name": name, "took": duration(span["ms"]), "tone": tone, "indent": min(span["depth"], 4)}
+    shown = {"name": name, "took": duration(span["ms"]), "tone": tone, "indent": min(span["depth"], 4)}
+    return {**span, **shown, "place": place}
 
 
-def _outcome(row: Mapping[str, Any]) -> dict[str, Any]:
+def _failed_span(spans: list[dict[str, Any]]) -> int | None:
+    """The innermost span that failed last: where to look."""
+    failed = [place for place, span in enumerate(spans) if "cut" not in span and not span["ok"]]
+    return max(failed, key=lambda place: (spans[place]["depth"], place)) if failed else None
+
+
+def _compared(execution: Execution, document: Mapping[str, Any], wanted: str) -> dict[str, Any]:
+    """Field by field, the first records and the one asked for; and the bodies of the first events."""
+    by_record = dict(zip(execution.record_ids, execution.event_ids, strict=False))
+    names = [row["record_id"] for row in document["outcomes"][:MOST_COMPARED]] or execution.record_ids[
+        :MOST_COMPARED
+    ]
+    names = [*([wanted] if wanted in by_record and wanted not in names else []), *names]
+    first = execution.event_ids[:MOST_EVENTS]
+    ids = sorted({*first, *(by_record[name] for name in names if name in by_record)})
+    past = past_records.of_execution(execution, event_ids=ids)
+    changes = past_records.changes(execution)
+    made = {name: [each for each in changes if each.id == name] for name in names}
+    made = {name: [each for each in found if each.object == execution.object] for name, found in made.items()}
+    return {
+        "wanted": wanted if wanted in by_record else "",
+        "fields": {
+            each.record_id: compare(each, made.get(each.record_id, []))
+            for each in past
+            if each.record_id in names and each.record is not None
+        },
+        "others": other_changes(changes, object=execution.object, ids=set(execution.record_ids)),
+        "bodies": {str(each.code): _body(each.body) for each in past if each.event_id in set(first)},
+    }
+
+
+def _body(body: bytes | None) -> str:
+    if body is None:
+        return ""
+    try:
+        return _pretty(mask(json.loads(body), longest=LONGEST_TEXT))
+    except ValueError:
+        return str(mask(body.decode("utf-8", "replace"), longest=LONGEST_TEXT))
+
+
+def _release(execution: Execution) -> dict[str, Any]:
+    live = registry().release
+    return {"name": execution.release, "live": live, "is_live": execution.release == live}
+
+
+def _outcome(row: Mapping[str, Any], compared: Mapping[str, Any]) -> dict[str, Any]:
     detail = row["detail"]
     fields = detail if isinstance(detail, list) and all(isinstance(part, dict) for part in detail) else []
     fields = [part for part in fields if "field" in part]
     shown = _pretty(detail) if detail and not fields else ""
-    return {**row, "word": word(row["status"]), "detail": shown, "fields": fields}
-
-
-def _entry(entry: Mapping[str, Any]) -> dict[str, Any]:
-    if "cut" in entry:
-        return dict(entry)
-    level = str(entry.get("level", "info"))
-    data = entry.get("data")
-    brief = summary(data, longest=160)
+    differs = compared["fields"].get(row["record_id"])
     return {
-        "time": str(entry.get("at") or "")[11:23],
-        "level": level,
-        "word": word(level),
-        "is_routine": level in ROUTINE_LEVELS,
-        "message": entry.get("message", ""),
-        "brief": brief if data else "",
-        "data": _pretty(data) if data and (brief.endswith("…") or isinstance(data, list)) else "",
-        "line": entry.get("line", ""),
+        **row,
+        "word": word(row["status"]),
+        "detail": shown,
+        "fields": fields,
+        "differs": differs or [],
+        "is_compared": differs is not None,
+        "is_wanted": row["record_id"] == compared["wanted"],
     }
 
 
 def _effect(effect: Mapping[str, Any]) -> dict[str, Any]:
     if "cut" in effect:
         return dict(effect)
-    details = {name: effect[name] for name in ("args", "answer", "error") if effect.get(name)}
+    args = effect.get("args")
+    curl = as_curl(args) if effect.get("op") == "http" and isinstance(args, dict) else ""
     return {
         "op": effect.get("op", ""),
         "word": word(str(effect.get("state") or "done")),
-        "brief": summary(effect.get("args")),
+        "brief": summary(args),
         "took": duration(effect["ms"]) if effect.get("ms") is not None else "",
         "line": effect.get("line", ""),
-        "details": _pretty(details) if details else "",
+        "request": _pretty(args) if args else "",
+        "answer": _pretty(effect["answer"]) if effect.get("answer") not in (None, "", {}) else "",
+        "error": effect.get("error") or {},
+        "curl": curl,
+        "is_shortened": bool(curl) and is_shortened(args),
     }
 
 
