@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from django.db import connection, transaction
 from django.db.models import F, Q
 
+from circuitos.script.errors import LimitExceeded
 from governor import callouts, enrichment
 from governor.journal import place_of, read_answers
 from governor.limits import LIMITS
@@ -214,7 +215,7 @@ def _answers(
 
 
 def _is_limit(effect: dict[str, Any]) -> bool:
-    return (effect.get("error") or {}).get("code", "governor.limit-exceeded") == "governor.limit-exceeded"
+    return bool((effect.get("error") or {}).get("code", LimitExceeded.code) == LimitExceeded.code)
 
 
 def _facts(effect: dict[str, Any], batch: list[PastRecord], *, at: datetime) -> dict[str, Any]:

@@ -17,7 +17,7 @@ LONGEST = 400  # characters of one value
 ABSENT = object()
 
 
-def compare(past: PastRecord, changes: Sequence[PastChange]) -> list[dict[str, str]]:
+def compare(past: PastRecord, changes: Sequence[PastChange]) -> list[dict[str, Any]]:
     """The fields that differ: ``field``, ``before``, ``after`` (as it came in) and ``script``."""
     record, old = _flat(past.record or {}), _flat(past.old or {})
     made: dict[str, Any] = {}

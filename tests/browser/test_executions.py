@@ -40,7 +40,7 @@ def failed(acme, globex):
                 "type": "KeyError",
                 "detail": "'visits'",
                 "at": "leads.py:31",
-                "traceback": "Traceback (most recent call last):\n  leads.py:31, in look_up\nKeyError: 'visits'",
+                "traceback": "Traceback (most recent call last):\n  leads.py:31\nKeyError: 'visits'",
             },
             "spans": [
                 {"name": "jail", "kind": "jail", "at_ms": 0, "ms": 400, "ok": False},

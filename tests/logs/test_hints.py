@@ -14,17 +14,22 @@ from logs.hints import HINTS, OF_LIMITS, UNKNOWN, hint
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 # Where the codes of executions and records come from.
-FOLDERS = ("circuitos/script", "governor", "tenants/records", "triggers/crm", "triggers/schemas")
+FOLDERS = ("circuitos/script", "governor/jail", "tenants/records", "triggers/crm", "triggers/schemas")
+# Of the governor what an execution goes through; the others speak to people.
+GOVERNOR = (
+    *("ai", "ai_answer", "ai_wire", "broker", "callouts", "changes", "door", "egress", "enrichment"),
+    *("host_watch", "meter", "on_limit", "ops", "questions", "quotas", "targets", "trips", "verdict"),
+)
 MODULES = ("bisect", "launch", "members", "outage", "registry", "runner")
 SOURCES = [
     *(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py")),
     ROOT / "tenants/secrets.py",
+    *(ROOT / f"governor/{name}.py" for name in GOVERNOR),
     *(ROOT / f"triggers/{name}.py" for name in MODULES),
 ]
 _CODE = re.compile(r"(?:governor|triggers|script|records|tenants|judgment)\.[a-z]+(?:-[a-z]+)*")
 # Names of requests, modules and tables of the same form; and what people, not executions, are told.
 NO_ERRORS = {
-    "governor.bad-override",
     "governor.broker",
     "records.delete",
     "records.get",
@@ -33,8 +38,6 @@ NO_ERRORS = {
     "records.update",
     "records.upsert",
     "tenants.records",
-    "tenants.tenant",
-    "tenants.tier",
 }
 
 
