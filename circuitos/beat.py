@@ -32,6 +32,7 @@ app.conf.update(
     beat_schedule={
         "wake": _every("wake", 5.0),
         "rescue": _every("rescue_lanes", 15.0),
+        "replays": _every("feed_replays", 5.0),
         "quotas": _every("review_quotas", 15.0),
         "alerts": _every("review_alerts", 30.0),
         "reconcile": _every("reconcile_usage", 6 * 3600.0),

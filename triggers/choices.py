@@ -67,3 +67,31 @@ class LaneKind(TextChoices):
 
     LIVE = "live", "Live"
     REPLAY = "replay", "Replay"
+
+
+class Records(TextChoices):
+    """Which records of an execution a replay takes."""
+
+    ALL = "all", "All records"
+    FAILED = "failed", "Failed records only"
+
+
+class ReplayStatus(TextChoices):
+    """Where a bulk replay stands."""
+
+    QUEUED = "queued", "Queued"  # nothing of it has started
+    RUNNING = "running", "Running"  # its executions are made, a few at a time
+    DONE = "done", "Done"  # each item has its outcome
+    CANCELLED = "cancelled", "Cancelled"  # what had not started never will
+
+
+class ItemStatus(TextChoices):
+    """Where one execution of a bulk replay stands."""
+
+    WAITING = "waiting", "Waiting"  # its turn has not come
+    RUNNING = "running", "Running"  # its new execution is made, and has not ended
+    SUCCEEDED = "succeeded", "Succeeded"
+    PARTIAL = "partial", "Partial"
+    FAILED = "failed", "Failed"
+    SKIPPED = "skipped", "Not started"  # it cannot be replayed, see its reason
+    CANCELLED = "cancelled", "Cancelled"

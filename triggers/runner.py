@@ -33,6 +33,7 @@ logger = logging.getLogger(__name__)
 
 STEP = 0.05  # seconds: the longest sleep while a batch fills
 YIELD_AFTER = 2.0  # seconds of one lane's executions after which other lanes get their turn
+YIELD_REPLAYS_AFTER = 0.25  # the same for replays: live events of their tenant wait no longer than that
 PASS_OVER = 0.5  # seconds a lane that had nothing for us is left alone
 PASS_OVER_FAULT = 30.0  # and one that a fault of ours keeps from being served
 # How many events to claim after so many could not be stored.
@@ -212,7 +213,7 @@ class Supervisor:
             # Retryable: said by the broker, not raised by a script.
             if result.error and result.error.code == LEASE_LOST and result.error.is_retryable:
                 raise settle.Fenced
-            is_over = time.monotonic() - began > YIELD_AFTER
+            is_over = time.monotonic() - began > (YIELD_REPLAYS_AFTER if lease.is_replay else YIELD_AFTER)
             try:
                 is_last = self._settle(lease, current, result, queue, given_up, is_over=is_over)
             except REFUSED as error:

@@ -23,6 +23,7 @@ from tenants.errors import CodedError
 from triggers import (
     alerts,
     bells,
+    bulk_feed,
     delivery_retention,
     heartbeat,
     jail_sign,
@@ -48,7 +49,10 @@ def serve_lanes(*, lane_id: int | None = None, **_: Any) -> None:
     """A bell: serve whatever lane is ripe, not only the one that rang."""
     if lane_id is not None:
         bells.heard(lane_id)
-    if _Process.supervisor().serve(seconds=SERVE_SECONDS):
+    is_more = _Process.supervisor().serve(seconds=SERVE_SECONDS)
+    # What was replayed has made room for the next of its bulk replay.
+    is_fed = bool(bulk_feed.feed(at=timezone.now()))
+    if is_more or is_fed:
         _ring_waiting()
     else:
         send_outbox()
@@ -60,6 +64,12 @@ def send_outbox(**_: Any) -> None:
     with outbox_lanes.only_sender() as is_ours:
         if is_ours:
             outbox_sender.drain(seconds=SEND_SECONDS)
+
+
+@shared_task(name="triggers.tasks.feed_replays")
+def feed_replays(**_: Any) -> None:
+    """Go on with bulk replays: what fed them died, or nothing of them has run lately."""
+    bulk_feed.feed(at=timezone.now())
 
 
 @shared_task(name="triggers.tasks.wake")

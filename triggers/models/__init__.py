@@ -8,6 +8,7 @@ from triggers.models.execution import Execution
 from triggers.models.lane import Lane
 from triggers.models.outbox import OutboxLane, OutboxWrite
 from triggers.models.refused import RefusedCount
+from triggers.models.replay import Replay, ReplayItem
 from triggers.models.saved_view import SavedView
 
 __all__ = [
@@ -20,6 +21,8 @@ __all__ = [
     "OutboxWrite",
     "RefusedCount",
     "RefusedDelivery",
+    "Replay",
+    "ReplayItem",
     "SavedView",
     "TriggerConfig",
 ]
