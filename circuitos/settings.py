@@ -170,6 +170,8 @@ SPECTACULAR_SETTINGS = {
         "RequestStatusEnum": "governor.choices.RequestStatus",
         "TriggerStateEnum": ["active", "paused", "off"],
         "ReleaseStatusEnum": ["live"],
+        "ReplayStatusEnum": "triggers.choices.ReplayStatus",
+        "ReplayItemStatusEnum": "triggers.choices.ItemStatus",
     },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",

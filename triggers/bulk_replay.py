@@ -131,7 +131,7 @@ def start(
             waiting=seen.executions,
         )
         with connection.cursor() as cursor:
-            # From the rows: each item carries its execution's tenant, and what vanished meanwhile is not there.
+            # From the rows: each item carries its execution's tenant; what is gone is not there.
             cursor.execute(
                 "INSERT INTO triggers_replayitem (replay_id, tenant_id, original_id, status, reason)"
                 " SELECT %s, tenant_id, id, %s, '' FROM triggers_execution WHERE id = ANY(%s) ORDER BY id",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from django.urls import path
 
-from triggers import connection_rest, governing_rest, releases_rest, rest
+from triggers import connection_rest, governing_rest, releases_rest, replays_rest, rest
 
 if TYPE_CHECKING:
     from django.urls import URLPattern
@@ -24,6 +24,10 @@ urlpatterns = [
     *_both("executions/<str:code>", rest.ExecutionDetail, "execution"),
     *_both("executions/<str:code>/trace", rest.ExecutionTrace, "execution-trace"),
     *_both("executions/<str:code>/replay", rest.ExecutionReplay, "execution-replay"),
+    *_both("replays", replays_rest.ReplayList, "replays"),
+    *_both("replays/<str:code>", replays_rest.ReplayDetail, "replay"),
+    *_both("replays/<str:code>/items", replays_rest.ReplayItems, "replay-items"),
+    *_both("replays/<str:code>/cancel", replays_rest.ReplayCancel, "replay-cancel"),
     *_both("triggers", rest.TriggerList, "triggers"),
     *_both("releases", releases_rest.ReleaseList, "releases"),
     *_both("releases/<str:version>", releases_rest.ReleaseDetail, "release"),

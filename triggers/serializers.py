@@ -9,7 +9,7 @@ from rest_framework import serializers
 from tenants import openapi
 from tenants.openapi import PageSerializer
 from tenants.strict import Strict
-from triggers.choices import EventStatus, ExecutionStatus, Mode, Operation
+from triggers.choices import EventStatus, ExecutionStatus, Mode, Operation, Records
 
 ErrorSerializer = openapi.ErrorSerializer
 
@@ -152,7 +152,7 @@ class ReplaySerializer(Strict):
 
     mode = serializers.ChoiceField(Mode.choices, default=Mode.LIVE.value)
     release = serializers.CharField(default="live", max_length=60, help_text="live, or a version")
-    records = serializers.ChoiceField(["all", "failed"], default="all")
+    records = serializers.ChoiceField(Records.choices, default=Records.ALL.value)
 
 
 class ReplayStartedSerializer(serializers.Serializer[Any]):

@@ -20,8 +20,11 @@ from django.core.serializers.json import DjangoJSONEncoder
 from circuitos.schema import EXAMPLES, JSON, REFUSALS, examples, operations
 from governor import overrides
 from governor.quotas import Spent
+from tenants.scope import every_tenant
 from tests.rows import make_event, make_execution
 from tests.triggers.spending import park, spend
+from triggers import bulk_replay
+from triggers.models import Execution
 
 pytestmark = pytest.mark.django_db
 AT = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -41,6 +44,11 @@ CALLS = {
     "executions_retrieve": ("GET", "executions/{execution}/", None),
     "executions_trace": ("GET", "executions/{execution}/trace/", None),
     "executions_replay": ("POST", "executions/{execution}/replay/", {"mode": "dry", "records": "all"}),
+    "replays_list": ("GET", "replays/", None),
+    "replays_create": ("POST", "replays/", {"filter": {"status": "failed", "created_after": "2026-03-02"}}),
+    "replays_retrieve": ("GET", "replays/{replay}/", None),
+    "replays_items": ("GET", "replays/{replay}/items/", None),
+    "replays_cancel": ("POST", "replays/{replay}/cancel/", None),
     "triggers_list": ("GET", "triggers/", None),
     "releases_list": ("GET", "releases/", None),
     "releases_retrieve": ("GET", "releases/live/", None),
@@ -90,6 +98,15 @@ def world(acme, acme_standard):
             ],
         },
     )
+    with every_tenant():
+        replay = bulk_replay.start(
+            Execution.objects.all(),
+            filter={"status": "partial"},
+            records="failed",
+            actor="operator",
+            at=datetime.now(UTC),
+        )
+    make_execution(acme, status="failed", ok=0, failed=3)
     overrides.put(
         name="api_calls",
         value=60,
@@ -98,7 +115,12 @@ def world(acme, acme_standard):
         tenant=acme,
         at=datetime.now(UTC),
     )
-    return {"event": event.code, "execution": execution.code, "connection": acme_standard.code}
+    return {
+        "event": event.code,
+        "execution": execution.code,
+        "connection": acme_standard.code,
+        "replay": replay.code,
+    }
 
 
 @pytest.fixture
