@@ -227,11 +227,13 @@ def _tenant(seen: Preview) -> Tenant | None:
     """Whose replay it is: of the tenant in scope, or of the only one that it touches."""
     scope = current_tenant_id()
     if scope is not None:
-        return Tenant.objects.get(pk=scope)
+        own: Tenant = Tenant.objects.get(pk=scope)
+        return own
     if seen.tenants != 1:
         return None
     ids = _tenants_of(seen.choice.ids)
-    return Tenant.objects.get(pk=ids.pop())
+    only: Tenant = Tenant.objects.get(pk=ids.pop())
+    return only
 
 
 def _tenants_of(ids: tuple[int, ...]) -> set[int]:

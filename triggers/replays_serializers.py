@@ -95,7 +95,7 @@ class ReplayProgressSerializer(serializers.Serializer[Any]):
     waiting = serializers.IntegerField()
     running = serializers.IntegerField()
     succeeded = serializers.IntegerField()
-    partial = serializers.IntegerField()
+    partial = serializers.IntegerField()  # type: ignore[assignment]  # also a name of DRF
     failed = serializers.IntegerField()
     skipped = serializers.IntegerField(help_text="could not be replayed")
     cancelled = serializers.IntegerField()
