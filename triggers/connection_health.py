@@ -55,6 +55,15 @@ def of_tenant(tenant: Tenant, *, at: datetime, code: str | None = None) -> list[
     return [_health(row, row.refused_lately, at=at) for row in rows]
 
 
+def with_event(health: Health, received_at: datetime, *, at: datetime) -> Health:
+    """The health with an event that the connection's row does not tell of yet: that may take seconds."""
+    last = health.connection.last_event_at
+    if last is not None and last >= received_at:
+        return health
+    health.connection.last_event_at = received_at
+    return _health(health.connection, health.refused, at=at)
+
+
 def _health(connection: Connection, refused: int, *, at: datetime) -> Health:
     last = connection.last_event_at
     if not connection.is_active:

@@ -58,7 +58,7 @@ class AlertForm(forms.Form):
         required=False,
         min_value=1,
         max_value=99,
-        label="More of the executions fail than (per cent)",
+        label="Failed executions above (%)",
         help_text="Empty: do not tell. Fewer than five executions say nothing.",
     )
     error_minutes = forms.TypedChoiceField(
@@ -71,7 +71,7 @@ class AlertForm(forms.Form):
         required=False,
         min_value=1,
         max_value=720,
-        label="A connection sends nothing for (hours)",
+        label="A connection is silent for (hours)",
         help_text="Empty: do not tell.",
     )
     tells_parked = forms.BooleanField(required=False, label="Events wait")

@@ -69,6 +69,9 @@ def detail_page(tenant: Tenant, health: Health, *, url: str, at: datetime) -> di
     """One connection: a fixed number of queries."""
     connection = health.connection
     crm = CRM(connection.crm)
+    news = connection_news.latest(connection)
+    if news:
+        health = connection_health.with_event(health, news[0].event.received_at, at=at)
     return {
         "page": "connections",
         "connection": connection,
@@ -81,13 +84,12 @@ def detail_page(tenant: Tenant, health: Health, *, url: str, at: datetime) -> di
         "makes_secret": crm == CRM.STANDARD,
         "old_secret_until": _overlap(connection, tenant, at=at),
         "can_write": crm in WRITERS,
-        **arrived(tenant, connection, at=at),
+        **arrived(tenant, connection, news, at=at),
     }
 
 
-def arrived(tenant: Tenant, connection: Connection, *, at: datetime) -> dict[str, Any]:
+def arrived(tenant: Tenant, connection: Connection, news: list[News], *, at: datetime) -> dict[str, Any]:
     """What came last and what ran; ``is_waiting`` while news can be expected any moment."""
-    news = connection_news.latest(connection)
     is_open = any(each.event.status in LIVE_EVENT_STATUSES for each in news)
     return {
         "connection": connection,

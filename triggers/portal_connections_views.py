@@ -18,7 +18,7 @@ from tenants.connection_forms import NewConnectionForm, SecretForm, TokenForm
 from tenants.connections import BadConnection
 from tenants.errors import CodedError
 from tenants.views import for_members, for_owners
-from triggers import portal_connections, test_event, usage_words
+from triggers import connection_news, portal_connections, test_event, usage_words
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -88,7 +88,8 @@ def one(request: HttpRequest, tenant: Tenant, code: UUID) -> HttpResponse:
 def arrived(request: HttpRequest, tenant: Tenant, code: UUID) -> HttpResponse:
     """The part of the page that is asked for again while something is expected."""
     connection = _health(tenant, code).connection
-    context = portal_connections.arrived(tenant, connection, at=now())
+    news = connection_news.latest(connection)
+    context = portal_connections.arrived(tenant, connection, news, at=now())
     return render(request, "portal/_arrived.html", context)
 
 

@@ -13,7 +13,7 @@ from governor.choices import Period
 from governor.quotas import Quota
 from governor.tenant_governor import resets_at
 from tenants.portal import address_of
-from triggers import connection_health, usage_words
+from triggers import agents, connection_health, usage_words
 from triggers.portal_today import today
 
 if TYPE_CHECKING:
@@ -110,6 +110,12 @@ def _steps(tenant: Tenant, connections: Sequence[Health]) -> list[dict[str, Any]
             "text": "Send a test event, or change a contact in your CRM.",
             "page": "portal-connections",
             "is_done": has_event,
+        },
+        {
+            "title": "Switch on an agent",
+            "text": "Such as lead scoring: it tells you whom to call first.",
+            "page": "portal-agents",
+            "is_done": agents.is_any_on(tenant),
         },
         {
             "title": "Invite your colleagues",

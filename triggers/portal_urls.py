@@ -6,6 +6,7 @@ from django.urls import path
 
 from triggers import (
     portal_activity_views,
+    portal_agents_views,
     portal_alerts_views,
     portal_connections_views,
     portal_home_views,
@@ -27,6 +28,9 @@ urlpatterns = [
     path("alerts/", portal_alerts_views.alerts, name="portal-alerts"),
     path("alerts/save/", portal_alerts_views.save, name="portal-alerts-save"),
     path("alerts/test/", portal_alerts_views.send_test, name="portal-alert-test"),
+    path("agents/", portal_agents_views.all_agents, name="portal-agents"),
+    path("agents/lead-scoring/settings/", portal_agents_views.scoring, name="portal-scoring"),
+    path("agents/<slug:name>/switch/", portal_agents_views.switch, name="portal-agent-switch"),
     path("usage/", portal_views.usage, name="portal-usage"),
     path("usage/upgrade/", portal_views.ask_upgrade, name="portal-upgrade"),
     path("usage.csv", portal_views.usage_csv, name="portal-usage-csv"),

@@ -127,7 +127,7 @@ class TestSteps:
 
         Connection.objects.create(tenant=acme, crm="standard", last_event_at=datetime.now(UTC))
         page = home(owner)
-        assert page.count('<li class="done">') == 2
+        assert page.count('<li class="done">') == 3
         assert "Invite your colleagues" in page
 
         Membership.objects.create(tenant=acme, user=django_user_model.objects.create_user("second"))
