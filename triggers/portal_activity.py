@@ -73,6 +73,14 @@ def activity_page(tenant: Tenant, query: Mapping[str, str], *, at: datetime) -> 
     }
 
 
+def newest(tenant: Tenant, *, most: int, at: datetime) -> list[dict[str, Any]]:
+    """The newest rows of the list: three queries."""
+    with tenant_scope(tenant.pk):
+        found = list(history.executions().annotate(first_event=F("event_ids__0")).order_by("-pk")[:most])
+        entries, tests = _entries(found), _tests(found)
+    return [_row(execution, entries.get(execution.code, []), tests, tenant, at=at) for execution in found]
+
+
 def detail_page(tenant: Tenant, code: str, *, at: datetime) -> dict[str, Any]:
     """One execution, step by step. Raises ``NoExecution``, for another tenant's too."""
     with tenant_scope(tenant.pk):

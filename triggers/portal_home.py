@@ -13,7 +13,7 @@ from governor.choices import Period
 from governor.quotas import Quota
 from governor.tenant_governor import resets_at
 from tenants.portal import address_of
-from triggers import agents, connection_health, usage_words
+from triggers import agents, connection_health, portal_activity, usage_words
 from triggers.portal_today import today
 
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from tenants.models import Tenant
     from triggers.connection_health import Health
+
+NEWEST = 5
 
 
 def home_page(tenant: Tenant, *, at: datetime) -> dict[str, Any]:
@@ -32,6 +34,7 @@ def home_page(tenant: Tenant, *, at: datetime) -> dict[str, Any]:
         "on": f"{at.astimezone(zone(tenant.timezone)):%A %-d %B}",
         "tiles": [_linked(tile) for tile in _tiles(tenant, at=at)],
         "connections": [{"health": health, "last": _last(health, tenant, at=at)} for health in connections],
+        "newest": portal_activity.newest(tenant, most=NEWEST, at=at),
         "steps": _steps(tenant, connections),
     }
 

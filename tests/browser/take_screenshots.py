@@ -28,6 +28,13 @@ def _preview(page: Any) -> None:
     page.wait_for_selector("#preview")
 
 
+def _try(page: Any) -> None:
+    page.click(".rows a >> nth=0")
+    page.click("button:text('Send a test event')")
+    page.wait_for_selector("#arrived .pill:text('Test')")
+    page.wait_for_selector("#arrived .pill.good")
+
+
 # Picture, the page behind it (a number: of the story), and how it is looked at.
 PICTURES = (
     ("trace", 1, "dark", chromium.WIDE),
@@ -41,10 +48,13 @@ PICTURES = (
     ("executions-phone", "/admin/triggers/execution/", "light", chromium.PHONE),
     ("usage", "/admin/governor/usage/", "dark", chromium.WIDE),
     ("limits", LIMIT, "dark", chromium.WIDE),
+    ("portal-home", "", "dark", chromium.WIDE),
+    ("portal-activity", "activity/", "light", chromium.WIDE),
+    ("portal-connection", "connections/", "dark", chromium.WIDE),
     ("portal-usage", "usage/", "dark", chromium.WIDE),
 )
 # What is done on a page before its picture is taken.
-DEEDS = {"limits": _preview}
+DEEDS = {"limits": _preview, "portal-connection": _try}
 
 
 def enter(page: Any, demo: dict[str, Any], where: str) -> str:
