@@ -14,6 +14,7 @@ from unfold.dataclasses import SearchResult
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from circuitos import jail_page
+from tenants.clock import time_column
 from tenants.operators import OperatorAdmin, admin_url
 from tenants.scope import every_tenant
 from triggers import finding, history, home
@@ -34,7 +35,9 @@ class PersonAdmin(BaseUserAdmin[User], OperatorAdmin):
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
-    list_display = ["username", "email", "is_staff", "is_active", "last_login"]
+    empty = "Nobody has an account yet. Add a person, then give them a role."
+    list_display = ["username", "email", "is_staff", "is_active", "seen"]
+    seen = time_column("last_login", "Last sign-in")
     list_filter = ["is_staff", "is_active"]
     ordering = ["username"]
 
@@ -42,6 +45,8 @@ class PersonAdmin(BaseUserAdmin[User], OperatorAdmin):
 @admin.register(Group)
 class RoleAdmin(BaseGroupAdmin, OperatorAdmin):
     """Named sets of permissions for operators."""
+
+    empty = "No role yet. Add one to give several people the same permissions."
 
 
 # The sidebar: section, then (title, icon, admin page). A page whose model is not registered is left out.

@@ -67,7 +67,11 @@ UNFOLD: dict[str, Any] = {
     "SHOW_BACK_BUTTON": True,
     "ENVIRONMENT": "circuitos.theme.environment",
     "DASHBOARD_CALLBACK": "circuitos.admin.dashboard",
-    "STYLES": [lambda request: static("circuitos/console.css")],
+    "STYLES": [
+        lambda request: static("circuitos/console.css"),
+        lambda request: static("circuitos/frame.css"),
+    ],
+    "SCRIPTS": [lambda request: static("circuitos/console.js")],
     "BORDER_RADIUS": "8px",
     "COLORS": {
         "base": BASE,

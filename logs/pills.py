@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 from django.utils.html import format_html, format_html_join
 
 from logs.vocabulary import meters, word
+from tenants.clock import moment
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from django.utils.safestring import SafeString
+
+__all__ = ["moment", "pill", "tight_meters"]
 
 
 def pill(status: str, note: str = "") -> SafeString:
@@ -48,13 +49,4 @@ def tight_meters(usage: dict[str, Any], *, most: int = 2) -> SafeString:
                 for row in rows
             ),
         ),
-    )
-
-
-def moment(at: datetime | None) -> str:
-    """A time with its exact form on hover."""
-    if at is None:
-        return "–"
-    return format_html(
-        '<time datetime="{}" title="{}">{}</time>', at.isoformat(), f"{at:%F %T} UTC", f"{at:%d %b %H:%M:%S}"
     )

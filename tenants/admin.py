@@ -15,6 +15,7 @@ from unfold.widgets import UnfoldAdminPasswordWidget
 
 from tenants import audit
 from tenants.addresses import hook_url, portal_url
+from tenants.clock import time_column
 from tenants.connections import rotate_secret, set_credentials
 from tenants.errors import CodedError
 from tenants.models import ApiKey, AuditEvent, Connection, Domain, Membership, Tenant, Tier
@@ -74,6 +75,7 @@ def _plain(value: Any) -> Any:
 @admin.register(Tier)
 class TierAdmin(AuditedAdmin):
     audited = tuple(field.name for field in Tier._meta.concrete_fields)  # noqa: SLF001
+    empty = "No tier yet. Add one: a tenant's quotas come from its tier."
     list_display = [
         "name", "slug", "executions_per_day", "api_calls_per_day", "concurrent_executions", "weight",
         "upgrade_to",
@@ -140,6 +142,7 @@ def _checked(check: Callable[[str], None], value: str) -> str:
 class TenantAdmin(AuditedAdmin):
     form = TenantForm
     audited = ("tier", "status", "timezone")
+    empty = "No tenant yet. Add one, or: python manage.py createtenant"
     list_display = ["name", "slug", "tier", "status", "timezone", "portal"]
     list_filter = ["status", "tier"]
     list_select_related = ["tier"]
@@ -204,7 +207,9 @@ class ConnectionForm(forms.ModelForm[Connection]):
 class ConnectionAdmin(AuditedAdmin):
     form = ConnectionForm
     actions = ["rotate"]
-    list_display = ["__str__", "tenant", "crm", "account_id", "is_active", "last_event_at"]
+    empty = "No CRM is connected. Open a tenant and link one; its page then shows the address for webhooks."
+    list_display = ["__str__", "tenant", "crm", "account_id", "is_active", "last_event"]
+    last_event = time_column("last_event_at", "Last event")
     list_filter = ["crm", "is_active", ("tenant", TenantFilter)]
     list_select_related = ["tenant"]
     search_fields = ["account_id", "name"]
@@ -254,7 +259,11 @@ class ConnectionAdmin(AuditedAdmin):
 @admin.register(ApiKey)
 class ApiKeyAdmin(AuditedAdmin):
     actions = ["revoke"]
-    list_display = ["name", "prefix", "tenant", "user", "created_at", "last_used_at", "revoked_at"]
+    empty = "No token yet. Issue one to call the REST API; it is shown once."
+    list_display = ["name", "prefix", "tenant", "user", "created", "last_used", "revoked"]
+    created = time_column("created_at", "Created")
+    last_used = time_column("last_used_at", "Last used")
+    revoked = time_column("revoked_at", "Revoked")
     list_filter = [("tenant", TenantFilter)]
     list_select_related = ["tenant", "user"]
     fields = ["name", "tenant", "user"]
@@ -290,7 +299,9 @@ class ApiKeyAdmin(AuditedAdmin):
 
 @admin.register(AuditEvent)
 class AuditEventAdmin(HistoryAdmin):
-    list_display = ["at", "actor", "verb", "target", "tenant"]
+    empty = "Nobody has changed anything yet. Whatever an operator or a tenant changes is noted here."
+    list_display = ["happened", "actor", "verb", "target", "tenant"]
+    happened = time_column("at", "When", order="id")
     list_filter = [("tenant", TenantFilter), "verb"]
     list_select_related = ["tenant"]
     search_fields = ["=actor", "=target"]

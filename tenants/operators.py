@@ -45,6 +45,7 @@ class OperatorAdmin(ModelAdmin):  # type: ignore[misc]
     warn_unsaved_form = True
     list_defer: tuple[str, ...] = ()
     list_title = ""  # where operators call it otherwise than the model's name
+    empty = ""  # what an empty list says: why, and the next step
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[Any]:
         with every_tenant():

@@ -54,6 +54,10 @@ MOST_REPLAYS = 50  # of one action, so that a careless tick does not flood a ten
 
 @admin.register(Event)
 class EventAdmin(HistoryAdmin):
+    empty = (
+        "No webhook has come in yet. Point a CRM at a connection's address, or send a signed sample: "
+        "python manage.py send gohighlevel ContactCreate"
+    )
     list_display = ["record", "tenant", "kind", "state", "reason", "received"]
     list_display_links = ["record"]
     list_filter = [
@@ -116,6 +120,10 @@ class ExecutionAdmin(ExecutionVerbs, HistoryAdmin):
 
     list_before_template = "console/saved_views.html"
     actions = ["replay_live"]
+    empty = (
+        "Nothing has run yet. An execution appears when a trigger wants an event that came in. "
+        "To see one at once: python manage.py send gohighlevel ContactCreate"
+    )
     list_display = ["trigger_and_id", "state", "records", "took", "limits", "started"]
     list_display_links = ["trigger_and_id"]
     list_filter = [

@@ -10,6 +10,7 @@ from django.utils.html import format_html
 from django.utils.timezone import now
 
 from logs.pills import moment, pill
+from tenants.clock import time_column
 from tenants.operators import HistoryAdmin, OperatorAdmin, TenantFilter, admin_url, exact
 from tenants.scope import every_tenant
 from triggers.choices import EventStatus
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 @admin.register(Lane)
 class LaneAdmin(HistoryAdmin):
+    empty = "No lane yet. A tenant's first event of an object opens one."
     list_display = ["tenant", "object", "kind", "state", "waiting_since", "last_served", "leased_by"]
     list_filter = ["kind", ("tenant", TenantFilter), exact("object", "object")]
     list_select_related = ["tenant"]
@@ -41,7 +43,7 @@ class LaneAdmin(HistoryAdmin):
     @admin.display(description="State")
     def state(self, lane: Lane) -> str:
         if lane.parked_reason:
-            until = f" until {lane.parked_until:%H:%M} UTC" if lane.parked_until else ""
+            until = format_html(" until {}", moment(lane.parked_until)) if lane.parked_until else ""
             return format_html("{} <span>{}{}</span>", pill("parked"), lane.parked_reason, until)
         if lane.lease_until and lane.lease_until > now():
             return pill("running")
@@ -58,7 +60,12 @@ class LaneAdmin(HistoryAdmin):
 
 @admin.register(TriggerConfig)
 class TriggerConfigAdmin(OperatorAdmin):
-    list_display = ["trigger", "tenant", "state", "order", "paused_until", "pause_reason"]
+    empty = (
+        "Every trigger runs as its script declares it. "
+        "Add a row to switch one off, reorder or pause it, for all tenants or for one."
+    )
+    list_display = ["trigger", "tenant", "state", "order", "until", "pause_reason"]
+    until = time_column("paused_until", "Paused until")
     list_filter = ["is_enabled", ("tenant", TenantFilter)]
     list_select_related = ["tenant"]
     search_fields = ["trigger"]
@@ -74,7 +81,9 @@ class TriggerConfigAdmin(OperatorAdmin):
 
 @admin.register(OutboxWrite)
 class OutboxWriteAdmin(HistoryAdmin):
-    list_display = ["record", "tenant", "state", "execution_link", "created", "sent_at"]
+    empty = "Nothing was written to a CRM yet. A change that a trigger makes to a CRM's record appears here."
+    list_display = ["record", "tenant", "state", "execution_link", "created", "sent"]
+    sent = time_column("sent_at", "Sent")
     list_filter = ["status", ("tenant", TenantFilter), exact("record", "record", "record_id")]
     list_select_related = ["tenant"]
     list_defer = ("sealed",)
@@ -106,6 +115,10 @@ class OutboxWriteAdmin(HistoryAdmin):
 
 @admin.register(RefusedDelivery)
 class RefusedDeliveryAdmin(HistoryAdmin):
+    empty = (
+        "No delivery was refused lately. One whose signature does not match is kept here for a day: "
+        "mend the connection's secret, then verify it again."
+    )
     list_display = ["error_code", "tenant", "connection", "detail", "size", "received"]
     list_filter = [("tenant", TenantFilter), exact("error code", "error", "error_code")]
     list_select_related = ["tenant", "connection"]

@@ -32,6 +32,9 @@ _PILLS = {
 class HostStateAdmin(HistoryAdmin):
     """Nobody writes a state by hand; operators may only say that requests may pass again."""
 
+    empty = (
+        "No host fails. One that scripts or CRM writes cannot reach stands here while requests to it wait."
+    )
     list_display = ["host", "tenant", "circuit", "failures", "probe", "held", "last_problem", "last"]
     list_filter = ["state", ("tenant", TenantFilter), exact("host", "host")]
     list_select_related = ["tenant"]

@@ -36,6 +36,7 @@ _SHOWN = (("executions", "executions"), ("api_calls", "API calls"))
 
 @admin.register(UpgradeRequest)
 class UpgradeRequestAdmin(HistoryAdmin):
+    empty = "Nobody asked for more. A tenant near its quota finds the request on its Usage page."
     list_display = ["tenant", "wanted", "state", "asked", "usage", "decided", "verbs"]
     list_filter = ["status", ("tenant", TenantFilter)]
     list_select_related = ["tenant__tier", "tier"]

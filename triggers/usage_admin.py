@@ -96,6 +96,7 @@ class ParkingAdmin(HistoryAdmin):
     """Stretches of waiting for a quota."""
 
     list_title = "Parked"
+    empty = "No tenant had to wait for a quota. Those that come near one stand on Usage."
     list_display = ["tenant", "reason", "since_told", "until_told", "state", "ended", "verbs"]
     list_filter = [("tenant", TenantFilter)]
     list_select_related = ["tenant"]
