@@ -12,6 +12,7 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import exception_handler, set_rollback
 
+from tenants import lockout
 from tenants.errors import CodedError
 
 if TYPE_CHECKING:
@@ -64,6 +65,11 @@ def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpR
 
 def internal(request: HttpRequest) -> HttpResponse:
     return _refuse(request, 500)
+
+
+def locked_out(request: HttpRequest, response: HttpResponse | None, credentials: Any = None) -> HttpResponse:
+    """The answer to any try during a lockout; the same for names that nobody has."""
+    return render(request, "error.html", {"status": 429, "sentence": lockout.SENTENCE}, status=429)
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:

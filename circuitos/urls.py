@@ -15,6 +15,7 @@ from circuitos import (
     jail_page,
     schema,  # noqa: F401 — registers how one proves who one is
 )
+from tenants import confirm
 
 if TYPE_CHECKING:
     from django.urls import URLPattern, URLResolver
@@ -29,6 +30,7 @@ admin.autodiscover()
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", RedirectView.as_view(pattern_name="admin:index"), name="home"),
     path("admin", RedirectView.as_view(pattern_name="admin:index")),
+    path("admin/confirm/", admin.site.admin_view(confirm.console), name="console-confirm"),
     path("admin/jail/", admin.site.admin_view(jail_page.page), name="jail"),
     path("admin/", admin.site.urls),
     path("healthz", health.healthz, name="healthz"),

@@ -21,13 +21,14 @@ from tenants.errors import CodedError
 from tenants.models import ApiKey, AuditEvent, Connection, Domain, Membership, Tenant, Tier
 from tenants.operators import HistoryAdmin, OperatorAdmin, TenantFilter
 from tenants.provision import check_slug, check_timezone, create_tenant
+from tenants.reauthentication import demand
 from tenants.tokens import issue, revoke
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from django.db.models import QuerySet
-    from django.http import HttpRequest
+    from django.http import HttpRequest, HttpResponse
 
 
 class AuditedAdmin(OperatorAdmin):
@@ -233,6 +234,13 @@ class ConnectionAdmin(AuditedAdmin):
         if token:
             set_credentials(obj, token=None if token == FORGET else token)
 
+    def changeform_view(self, request: HttpRequest, *args: Any, **more: Any) -> HttpResponse:
+        """A secret put in is a secret rotated."""
+        puts_secret = any(request.POST.get(name) for name in ("signing_secret", "api_token"))
+        asks = demand(request) if puts_secret else None
+        answer: HttpResponse = asks or super().changeform_view(request, *args, **more)
+        return answer
+
     @admin.display(description="Webhook address")
     def address(self, connection: Connection) -> str:
         return format_html(
@@ -242,7 +250,9 @@ class ConnectionAdmin(AuditedAdmin):
         )
 
     @admin.action(description="Rotate secret", permissions=["change"])
-    def rotate(self, request: HttpRequest, queryset: QuerySet[Connection]) -> None:
+    def rotate(self, request: HttpRequest, queryset: QuerySet[Connection]) -> HttpResponse | None:
+        if asks := demand(request):
+            return asks
         for connection in queryset.select_related("tenant"):
             secret = rotate_secret(connection=connection, at=now())
             self.note(request, connection, "rotated the secret of")
@@ -254,6 +264,7 @@ class ConnectionAdmin(AuditedAdmin):
                     secret,
                 ),
             )
+        return None
 
 
 @admin.register(ApiKey)
@@ -279,6 +290,12 @@ class ApiKeyAdmin(AuditedAdmin):
 
     def has_revoke_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.has_perm("tenants.change_apikey"))
+
+    def add_view(self, request: HttpRequest, *args: Any, **more: Any) -> HttpResponse:
+        # Asked before the form is filled in, and again when it stood open too long.
+        asks = demand(request) if self.has_add_permission(request) else None
+        answer: HttpResponse = asks or super().add_view(request, *args, **more)
+        return answer
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         return {"user": request.user.pk}

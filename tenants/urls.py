@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from django.urls import path
 
-from tenants import portal_keys, views
+from tenants import confirm, portal_keys, views
 
 urlpatterns = [
+    path("confirm/", confirm.portal, name="portal-confirm"),
     path("sign-in/", views.SignIn.as_view(), name="portal-sign-in"),
     path("sign-out/", views.sign_out, name="portal-sign-out"),
     path("keys/", portal_keys.api_keys, name="portal-keys"),

@@ -22,6 +22,7 @@ from logs.pills import moment, pill
 from tenants.errors import CodedError
 from tenants.models import Tenant
 from tenants.operators import HistoryAdmin, TenantFilter
+from tenants.reauthentication import demand
 from triggers import effective
 from triggers.override_filters import NameFilter, ScopeFilter, StateFilter
 from triggers.override_form import OverrideForm
@@ -92,7 +93,9 @@ class OverrideAdmin(HistoryAdmin):
         is_sure = bool(request.POST.get("sure")) or not (seen.hits or not seen.is_known)
         is_same = request.POST.get("seen") == form.fingerprint
         if "set" in request.POST and is_same and is_sure:
-            return self._set(request, form)
+            # The way back fills the form in again.
+            typed = {name: request.POST[name] for name in form.fields if request.POST.get(name)}
+            return demand(request, back=f"{request.path}?{urlencode(typed)}") or self._set(request, form)
         return self._form(
             request,
             form,
@@ -142,6 +145,8 @@ class OverrideAdmin(HistoryAdmin):
             raise Http404
         at = now()
         if request.method == "POST":
+            if asks := demand(request):
+                return asks
             reason = request.POST.get("reason", "").replace("\x00", "")[:300]
             overrides.end(found, actor=request.user.get_username(), reason=reason, at=at)
             messages.success(
@@ -245,9 +250,9 @@ def effective_url(code: object) -> str:
 
 def _asked(request: HttpRequest) -> dict[str, Any]:
     """What a link to the form fills in."""
-    asked = {
-        name: request.GET[name] for name in ("name", "tenant", "trigger", "value") if name in request.GET
-    }
+    asked = {name: request.GET[name] for name in OverrideForm.base_fields if name in request.GET}
+    if "scope" in asked:
+        return asked
     if "tenant" in asked:
         asked["scope"] = "tenant-trigger" if asked.get("trigger") else "tenant"
     elif "trigger" in asked:

@@ -21,6 +21,7 @@ from logs.pills import moment, pill
 from logs.vocabulary import plural
 from tenants.errors import CodedError
 from tenants.operators import HistoryAdmin, TenantFilter, admin_url
+from tenants.reauthentication import demand
 from tenants.scope import every_tenant
 from triggers import upgrades, usage_view
 
@@ -93,6 +94,8 @@ class UpgradeRequestAdmin(HistoryAdmin):
         asked = self._posted(request, code)
         if isinstance(asked, HttpResponse):
             return asked
+        if again := demand(request, back=admin_url(LABEL, asked.code)):
+            return again
         try:
             lanes = upgrades.approve(asked, actor=request.user.get_username(), at=now())
         except CodedError as error:

@@ -22,6 +22,7 @@ from logs.vocabulary import plural
 from tenants.errors import CodedError
 from tenants.models import Tenant
 from tenants.operators import HistoryAdmin, TenantFilter
+from tenants.reauthentication import demand
 from tenants.scope import every_tenant
 from triggers import grants, usage_view
 from triggers.override_admin import effective_url
@@ -127,6 +128,8 @@ class ParkingAdmin(HistoryAdmin):
             return self._ask(request, tenant, GrantForm(initial=enough._asdict()), enough)
         form = GrantForm(request.POST)
         if form.is_valid():
+            if asks := demand(request):
+                return asks
             try:
                 released = grants.grant(
                     tenant=tenant, **form.cleaned_data, actor=request.user.get_username(), at=at
