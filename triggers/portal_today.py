@@ -18,8 +18,10 @@ MOST = 1_000  # executions looked at: the page costs the same for a busy tenant
 MOST_WAITING = 10_000
 
 _NEWEST = """
-    SELECT id, code, created_at, mode, status, failed FROM (
-        SELECT id, code, created_at, mode, status, failed FROM public.triggers_execution
+    SELECT id, code, created_at, mode, status, failed, is_test FROM (
+        SELECT id, code, created_at, mode, status, failed,
+               finished_at IS NOT NULL AND NOT is_counted AND parent_id IS NULL AS is_test
+        FROM public.triggers_execution
         WHERE tenant_id = %(tenant)s ORDER BY id DESC LIMIT %(most)s
     ) newest WHERE created_at >= %(since)s
 """
@@ -27,6 +29,7 @@ _RAN = f"""
     SELECT count(*), coalesce(sum(failed) FILTER (WHERE status <> 'bisected' AND mode = 'live'), 0)
     FROM ({_NEWEST}) today
 """  # noqa: S608 — constants only
+# Of what scores, only a test event's execution is not counted; nor is a half, of a batch that is.
 # The scoring scripts log one line for each batch; what else says "scored" has no such figures.
 _SCORED = f"""
     SELECT coalesce(sum((entry -> 'data' ->> 'leads')::numeric), 0),
@@ -34,7 +37,7 @@ _SCORED = f"""
     FROM ({_NEWEST}) today
     JOIN public.logs_trace trace ON trace.execution = today.code AND trace.started_at >= %(since)s
     CROSS JOIN LATERAL jsonb_array_elements(trace.entries) entry
-    WHERE today.mode = 'live' AND entry ->> 'message' = 'scored'
+    WHERE today.mode = 'live' AND NOT today.is_test AND entry ->> 'message' = 'scored'
         AND jsonb_typeof(entry -> 'data' -> 'leads') = 'number'
         AND jsonb_typeof(entry -> 'data' -> 'hot') = 'number'
 """  # noqa: S608 — constants only

@@ -109,7 +109,7 @@ def cause_of(execution: Execution) -> str:
     """Why it failed, without its last full stop."""
     if execution.limit_name:
         label = LIMITS.get(execution.limit_name, (execution.limit_name.replace("_", " "), ""))[0]
-        return f"Stopped at a limit ({label.lower()})"
+        return f"Stopped at a limit ({label if label[:2].isupper() else label.lower()})"
     code = execution.error_code
     cause = _CAUSES.get(code) or _CAUSES.get(code.partition(".")[0]) or "The agent's script failed"
     if code in _TELLING and execution.error_detail:

@@ -186,7 +186,7 @@ class TestWords:
 
     def test_tell_a_limit_and_whose_fault_it_is(self):
         failed = {"status": "failed", "ok": 0, "failed": 2}
-        assert self.said(**failed, limit_name="api_calls").startswith("Stopped at a limit (api calls).")
+        assert self.said(**failed, limit_name="api_calls").startswith("Stopped at a limit (API calls).")
         told = self.said(**failed, error_code="lpr.bad-settings", error_detail="lpr.points.x is none.")
         assert told.startswith("The scoring settings cannot be used: lpr.points.x is none.")
         assert self.said(**failed, error_code="script.raised", error_detail="boom").startswith(
