@@ -64,6 +64,7 @@ _NAVIGATION: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
         (
             ("Lanes", "conversion_path", "triggers_lane_changelist"),
             ("Triggers", "tune", "triggers_triggerconfig_changelist"),
+            ("Dead letters", "report", "triggers_deadlettergroup_changelist"),
             ("Outbox", "outbox", "triggers_outboxwrite_changelist"),
             ("Hosts", "dns", "governor_hoststate_changelist"),
             ("Refused deliveries", "gpp_bad", "triggers_refuseddelivery_changelist"),

@@ -37,6 +37,7 @@ app.conf.update(
         "alerts": _every("review_alerts", 30.0),
         "reconcile": _every("reconcile_usage", 6 * 3600.0),
         "outbox": _every("send_outbox", 15.0),
+        "failures": _every("group_failures", 10.0),
         "partitions": _every("ensure_partitions", 600.0),
         "sweep": _every("sweep_deliveries", 600.0),
     },

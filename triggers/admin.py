@@ -18,6 +18,7 @@ from tenants.errors import CodedError
 from tenants.operators import HistoryAdmin, TenantFilter, admin_url, exact
 from tenants.scope import every_tenant
 from triggers import (
+    dead_letters_admin,
     finding,
     flow_admin,
     history,
@@ -26,12 +27,14 @@ from triggers import (
     page,
     replay,
     saved_views,
+    triggers_admin,
     upgrade_admin,
     usage_admin,
 )
 from triggers.choices import EventStatus, Mode
 from triggers.execution_filters import ErrorFilter, LimitFilter, RecordFilter, StatusFilter, TimeFilter
 from triggers.execution_verbs import ExecutionVerbs
+from triggers.group_filter import GroupFilter
 from triggers.models import Event, Execution
 
 if TYPE_CHECKING:
@@ -42,9 +45,11 @@ if TYPE_CHECKING:
 __all__ = [
     "EventAdmin",
     "ExecutionAdmin",
+    "dead_letters_admin",
     "flow_admin",
     "hosts_admin",
     "override_admin",
+    "triggers_admin",
     "upgrade_admin",
     "usage_admin",
 ]
@@ -137,6 +142,7 @@ class ExecutionAdmin(ExecutionVerbs, HistoryAdmin):
         exact("release", "release"),
         "mode",
         RecordFilter,
+        GroupFilter,
     ]
     list_select_related = ["tenant"]
     list_defer = ("event_ids", "event_codes", "record_ids", "terms", "error_detail")

@@ -95,3 +95,11 @@ class ItemStatus(TextChoices):
     FAILED = "failed", "Failed"
     SKIPPED = "skipped", "Not started"  # it cannot be replayed, see its reason
     CANCELLED = "cancelled", "Cancelled"
+
+
+class GroupStatus(TextChoices):
+    """What is to become of a group of dead letters."""
+
+    OPEN = "open", "Open"  # somebody has to look
+    IGNORED = "ignored", "Ignored"  # known and borne; it goes on being counted
+    RESOLVED = "resolved", "Resolved"  # mended; the next failure opens it again

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from triggers.registry import Registry, TriggerSpec
 
 FRESH_SECONDS = 5.0  # how long a switch may take to reach a running worker
+FRESH_WHILE_PAUSED = 0.2  # and the end of a pause: its events wait for nothing else
 
 _ROWS = """
 SELECT trigger, is_enabled, coalesce(paused_until > clock_timestamp(), false) AS is_paused, "order", settings
@@ -46,7 +47,7 @@ class Configuration:
     def __init__(self, registry: Registry) -> None:
         self.registry = registry
         self.profiles = Profiles()
-        self._rows: dict[int, tuple[float, dict[str, _Row]]] = {}
+        self._rows: dict[int, tuple[float, float, dict[str, _Row]]] = {}
 
     def wanted(self, cursor: Any, *, tenant_id: int, obj: str, operation: str) -> tuple[Wanted, ...]:
         """The triggers that run after this operation, in the order they run."""
@@ -76,14 +77,25 @@ class Configuration:
         return row.settings if row else {}
 
     def _of(self, cursor: Any, tenant_id: int) -> dict[str, _Row]:
-        read_at, rows = self._rows.get(tenant_id, (0.0, {}))
+        read_at, fresh, rows = self._rows.get(tenant_id, (0.0, 0.0, {}))
         now = time.monotonic()
-        if not read_at or now - read_at > FRESH_SECONDS:
+        if not read_at or now - read_at > fresh:
             cursor.execute(_ROWS, [tenant_id])
-            # The tenant's own row comes after the one for all tenants, and replaces it.
-            rows = {
-                name: _Row(is_enabled, is_paused, order, msgspec.json.decode(settings))
-                for name, is_enabled, is_paused, order, settings in cursor.fetchall()
-            }
-            self._rows[tenant_id] = (now, rows)
+            rows = {}
+            for name, is_enabled, is_paused, order, settings in cursor.fetchall():
+                row = _Row(is_enabled, is_paused, order, msgspec.json.decode(settings))
+                # The row for all tenants comes first.
+                rows[name] = _over(rows[name], row) if name in rows else row
+            fresh = FRESH_WHILE_PAUSED if any(row.is_paused for row in rows.values()) else FRESH_SECONDS
+            self._rows[tenant_id] = (now, fresh, rows)
         return rows
+
+
+def _over(of_all: _Row, own: _Row) -> _Row:
+    """A tenant's own row over the one for all: what it leaves open is as for all, and either may pause."""
+    return _Row(
+        is_enabled=own.is_enabled,
+        is_paused=own.is_paused or of_all.is_paused,
+        order=of_all.order if own.order is None else own.order,
+        settings=own.settings or of_all.settings,
+    )

@@ -11,10 +11,10 @@ from django.utils.timezone import now
 
 from logs.pills import moment, pill
 from tenants.clock import time_column
-from tenants.operators import HistoryAdmin, OperatorAdmin, TenantFilter, admin_url, exact
+from tenants.operators import HistoryAdmin, TenantFilter, admin_url, exact
 from tenants.scope import every_tenant
 from triggers.choices import EventStatus
-from triggers.models import Lane, LiveEvent, OutboxWrite, RefusedDelivery, TriggerConfig
+from triggers.models import Lane, LiveEvent, OutboxWrite, RefusedDelivery
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -56,27 +56,6 @@ class LaneAdmin(HistoryAdmin):
     @admin.display(description="Last served", ordering=F("last_served_at"))
     def last_served(self, lane: Lane) -> str:
         return moment(lane.last_served_at)
-
-
-@admin.register(TriggerConfig)
-class TriggerConfigAdmin(OperatorAdmin):
-    empty = (
-        "Every trigger runs as its script declares it. "
-        "Add a row to switch one off, reorder or pause it, for all tenants or for one."
-    )
-    list_display = ["trigger", "tenant", "state", "order", "until", "pause_reason"]
-    until = time_column("paused_until", "Paused until")
-    list_filter = ["is_enabled", ("tenant", TenantFilter)]
-    list_select_related = ["tenant"]
-    search_fields = ["trigger"]
-    fields = ["trigger", "tenant", "is_enabled", "order", "paused_until", "pause_reason", "settings"]
-    ordering = ["trigger", "tenant_id"]
-
-    @admin.display(description="State")
-    def state(self, config: TriggerConfig) -> str:
-        if not config.is_enabled:
-            return pill("closed", "switched off")
-        return pill("paused" if config.paused_until and config.paused_until > now() else "active")
 
 
 @admin.register(OutboxWrite)

@@ -15,17 +15,13 @@ from logs.document import facts, trace_document
 from logs.traces import LONGEST_TEXT
 from tenants.errors import CodedError
 from tenants.secrets import unseal
-from triggers import figures
-from triggers.models import Event, Execution, TriggerConfig
-from triggers.registry import registry
+from triggers.models import Event, Execution
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime
 
     from django.db.models import QuerySet
 
-    from tenants.models import Tenant
 
 MOST_EVENTS = 200
 MOST_RELATIVES = 50
@@ -186,41 +182,3 @@ def relatives_of(execution: Execution) -> Sequence[Execution]:
     if origins:
         wanted |= Q(pk__in=origins)
     return list(executions().select_related(None).filter(wanted).order_by("pk")[:MOST_RELATIVES])
-
-
-def triggers_with_figures(*, tenant: Tenant | None, at: datetime) -> list[dict[str, Any]]:
-    """The registered triggers in their order, as configured for the tenant, with the last hour's figures."""
-    hour = figures.by_trigger(at)
-    rows = TriggerConfig.objects.filter(Q(tenant=None) | Q(tenant=tenant)).order_by(
-        F("tenant").asc(nulls_first=True)
-    )
-    # The tenant's own row comes after the one for all tenants, and replaces it.
-    configs = {row.trigger: row for row in rows}
-    current = registry()
-    found = []
-    for spec in current.triggers:
-        config = configs.get(spec.name)
-        is_paused = bool(config and config.paused_until and config.paused_until > at)
-        status = "off" if config and not config.is_enabled else "paused" if is_paused else "active"
-        seen = hour.get(spec.name, figures.Figures())
-        found.append(
-            {
-                "name": spec.name,
-                "object": spec.object,
-                "events": list(spec.events),
-                "order": spec.order if config is None or config.order is None else config.order,
-                "batch_size": spec.batch_size,
-                "status": status,
-                "pause_reason": config.pause_reason if config and is_paused else "",
-                "paused_until": config.paused_until if config and is_paused else None,
-                "limits": dict(spec.limits),
-                "release": current.release,
-                "last_hour": {
-                    "executions": seen.executions,
-                    "failed": seen.failed,
-                    "records": seen.records,
-                    "slowest_ms": seen.slowest_ms,
-                },
-            }
-        )
-    return sorted(found, key=lambda row: (row["order"], row["name"]))

@@ -72,8 +72,8 @@ def overview_page() -> dict[str, Any]:
             }
             for place, (total, failed) in enumerate(hour.buckets)
         ],
-        "newest": [_row(execution) for execution in newest],
-        "trouble": [_row(execution) for execution in trouble],
+        "newest": [execution_row(execution) for execution in newest],
+        "trouble": [execution_row(execution) for execution in trouble],
         "parked": parked,
         "parked_by_reason": [(reason, plural(lanes, "lane")) for reason, lanes in by_reason],
         "near": usage_view.nearest(at=at, most=MOST_NEAR, above=AMBER_FROM),
@@ -90,7 +90,8 @@ def overview_page() -> dict[str, Any]:
     }
 
 
-def _row(execution: Execution) -> dict[str, Any]:
+def execution_row(execution: Execution) -> dict[str, Any]:
+    """An execution as short lists show it (``console/_row.html``)."""
     return {
         "code": execution.code,
         "trigger": execution.trigger,

@@ -15,7 +15,7 @@ from tenants.models import ApiKey
 from tenants.openapi import ID, PAGING, TENANT
 from tenants.paging import Newest, page_of
 from tenants.permissions import token_scope
-from triggers import filters, history, replay, rest_parameters, serializers
+from triggers import filters, history, replay, rest_parameters, serializers, trigger_rows
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -145,7 +145,7 @@ class TriggerList(_View):
     )
     def get(self, request: Request) -> Response:
         with token_scope(request) as tenant:
-            rows = history.triggers_with_figures(tenant=tenant, at=now())
+            rows = [row.document for row in trigger_rows.rows(tenant=tenant, at=now())]
         return page_of(rows, request, key="name")
 
 

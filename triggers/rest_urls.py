@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING
 
 from django.urls import path
 
-from triggers import connection_rest, governing_rest, releases_rest, replays_rest, rest
+from triggers import (
+    connection_rest,
+    governing_rest,
+    pausing_rest,
+    releases_rest,
+    replays_rest,
+    rest,
+)
 
 if TYPE_CHECKING:
     from django.urls import URLPattern
@@ -29,6 +36,8 @@ urlpatterns = [
     *_both("replays/<str:code>/items", replays_rest.ReplayItems, "replay-items"),
     *_both("replays/<str:code>/cancel", replays_rest.ReplayCancel, "replay-cancel"),
     *_both("triggers", rest.TriggerList, "triggers"),
+    *_both("triggers/<str:name>/pause", pausing_rest.TriggerPause, "trigger-pause"),
+    *_both("triggers/<str:name>/resume", pausing_rest.TriggerResume, "trigger-resume"),
     *_both("releases", releases_rest.ReleaseList, "releases"),
     *_both("releases/<str:version>", releases_rest.ReleaseDetail, "release"),
     *_both("connections/<str:code>/test", connection_rest.ConnectionTest, "connection-test"),

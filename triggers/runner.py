@@ -77,6 +77,11 @@ class Supervisor:
             self.configuration = Configuration(registry)
             self.zygote.reload(registry.paths)
 
+    def listen(self, lane_id: int) -> None:
+        """A bell rang for this lane: look at it again, though it had nothing a moment ago."""
+        if self._passed_over.get(lane_id, 0.0) - time.monotonic() <= PASS_OVER:
+            self._passed_over.pop(lane_id, None)
+
     def serve(self, *, seconds: float = 5.0) -> bool:
         """Serve ripe lanes until none has work or the time is over. True: there is still work."""
         until = time.monotonic() + seconds

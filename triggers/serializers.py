@@ -171,10 +171,17 @@ class TriggerSerializer(serializers.Serializer[Any]):
     batch_size = serializers.IntegerField()
     status = serializers.ChoiceField(["active", "paused", "off"])
     pause_reason = serializers.CharField(allow_blank=True)
-    paused_until = serializers.DateTimeField(allow_null=True)
+    paused_until = serializers.DateTimeField(
+        allow_null=True, help_text="null while it is paused: until it is resumed"
+    )
     limits = serializers.DictField(child=serializers.IntegerField())
     release = serializers.CharField()
     last_hour = serializers.DictField(help_text="executions, failed, records and the slowest in milliseconds")
+    p50_ms = serializers.FloatField(allow_null=True, help_text="of the last day's newest executions")
+    p95_ms = serializers.FloatField(allow_null=True)
+    error_rate = serializers.FloatField(help_text="share of executions that failed, wholly or in part")
+    calls_per_record = serializers.FloatField(allow_null=True, help_text="API calls")
+    waiting = serializers.IntegerField(help_text="events that wait for the end of its pause, up to 10,000")
 
 
 class TriggerPage(PageSerializer):

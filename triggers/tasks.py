@@ -24,6 +24,7 @@ from triggers import (
     alerts,
     bells,
     bulk_feed,
+    dead_letters,
     delivery_retention,
     heartbeat,
     jail_sign,
@@ -49,6 +50,7 @@ def serve_lanes(*, lane_id: int | None = None, **_: Any) -> None:
     """A bell: serve whatever lane is ripe, not only the one that rang."""
     if lane_id is not None:
         bells.heard(lane_id)
+        _Process.supervisor().listen(lane_id)
     is_more = _Process.supervisor().serve(seconds=SERVE_SECONDS)
     # What was replayed has made room for the next of its bulk replay.
     is_fed = bool(bulk_feed.feed(at=timezone.now()))
@@ -122,6 +124,12 @@ def sweep_deliveries(**_: Any) -> None:
         delivery_retention.sweep(cursor, at=timezone.now())
         retention.sweep(cursor, at=timezone.now())
         hosts.purge(cursor)
+
+
+@shared_task(name="triggers.tasks.group_failures")
+def group_failures(**_: Any) -> None:
+    """Sort failed executions into the groups of their faults."""
+    dead_letters.sweep_all()
 
 
 @shared_task(name="triggers.tasks.reconcile_usage")

@@ -64,7 +64,7 @@ PAGES = {
     "executions": LIST,
     "events": "/admin/triggers/event/",
     "lanes": "/admin/triggers/lane/",
-    "configs": "/admin/triggers/triggerconfig/",
+    "configs": "/admin/triggers/triggerconfig/rows/",
     "outbox": "/admin/triggers/outboxwrite/",
     "refused": "/admin/triggers/refuseddelivery/",
     "hosts": "/admin/governor/hoststate/",

@@ -36,6 +36,7 @@ INITECH = {
     "timezone": "America/Denver",
     "connections": [{"crm": "standard", "name": "Website"}],
 }
+SCORE, RESCORE = "ContactTrigger.score_new_leads", "ContactTrigger.rescore_on_intent_change"
 # Operation -> method, path, body. The rows are those of ``world``.
 CALLS = {
     "events_list": ("GET", "events/", None),
@@ -50,6 +51,8 @@ CALLS = {
     "replays_items": ("GET", "replays/{replay}/items/", None),
     "replays_cancel": ("POST", "replays/{replay}/cancel/", None),
     "triggers_list": ("GET", "triggers/", None),
+    "triggers_pause": ("POST", f"triggers/{SCORE}/pause/", {"reason": "The CRM is being migrated."}),
+    "triggers_resume": ("POST", f"triggers/{RESCORE}/resume/?tenant=acme", {}),
     "releases_list": ("GET", "releases/", None),
     "releases_retrieve": ("GET", "releases/live/", None),
     "limits_retrieve": ("GET", "limits/?tenant=acme", None),

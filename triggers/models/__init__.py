@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from triggers.models.config import TriggerConfig
+from triggers.models.dead_letter import DeadLetterGroup, DeadLetterTenant
 from triggers.models.event import Dedup, Event, LiveEvent, RefusedDelivery
 from triggers.models.execution import Execution
 from triggers.models.lane import Lane
@@ -12,6 +13,8 @@ from triggers.models.replay import Replay, ReplayItem
 from triggers.models.saved_view import SavedView
 
 __all__ = [
+    "DeadLetterGroup",
+    "DeadLetterTenant",
     "Dedup",
     "Event",
     "Execution",

@@ -16,6 +16,8 @@ class TriggerConfig(models.Model):
     order = models.SmallIntegerField(null=True, blank=True)
     paused_until = models.DateTimeField(null=True, blank=True)
     pause_reason = models.CharField(max_length=200, blank=True)
+    paused_by = models.CharField(max_length=150, db_default="", blank=True)
+    paused_at = models.DateTimeField(null=True, blank=True)
     settings = models.JSONField(default=dict, blank=True)
 
     class Meta:

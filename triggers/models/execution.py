@@ -63,6 +63,15 @@ class Execution(models.Model):
     held_calls = models.IntegerField(db_default=0)
     held_tokens = models.IntegerField(db_default=0)
     is_counted = models.BooleanField(db_default=False)  # among its tenant's executions, once for all attempts
+    # The group of the fault it failed by; a sweep fills it in, so that settling need not look for one.
+    dead_letter = models.ForeignKey(
+        "triggers.DeadLetterGroup",
+        models.DO_NOTHING,
+        related_name="+",
+        null=True,
+        db_constraint=False,
+        db_index=False,
+    )
     # {"api_calls": [used, max], …}
     usage = models.JSONField(default=dict)
 
@@ -109,6 +118,21 @@ class Execution(models.Model):
             # For logs.search: the end of an id, and the words of an error.
             models.Index(search.tail_of(), name="triggers_execution_tail"),
             GinIndex(search.ErrorText(), name="triggers_execution_error", condition=~models.Q(error_code="")),
+            # For dead_letters.sweep(): failures of no group yet, few and briefly. And for a group's page.
+            models.Index(
+                fields=["id"],
+                name="triggers_execution_ungrouped",
+                condition=models.Q(
+                    status__in=[ExecutionStatus.FAILED, ExecutionStatus.PARTIAL],
+                    mode=Mode.LIVE,
+                    dead_letter__isnull=True,
+                ),
+            ),
+            models.Index(
+                fields=["dead_letter", "-id"],
+                name="triggers_execution_of_group",
+                condition=models.Q(dead_letter__isnull=False),
+            ),
             GinIndex(fields=["record_ids"], name="triggers_execution_records"),
             GinIndex(fields=["terms"], name="triggers_execution_terms"),
         ]
