@@ -1,4 +1,4 @@
-"""Dead letters: failed executions, sorted by their fault into groups that people assign, ignore and resolve."""
+"""Dead letters: failed executions, sorted by fault into groups that people assign, ignore and resolve."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def sweep(*, most: int = AT_A_TIME) -> int:
             known = fault(
                 trigger=trigger,
                 code=error_code,
-                type=error_type,
+                kind=error_type,
                 detail=detail,
                 place=places.get(str(code), ""),
             )
@@ -134,28 +134,32 @@ def assign(group: DeadLetterGroup, *, to: User | None, actor: str, at: datetime)
     """Say who sees to it; None: nobody does."""
     if to is not None and not (to.is_staff and to.is_active):
         raise BadDecision("Dead letters are assigned to operators.")
-    _change(group, "dead-letters.assign", actor, at, to=to.get_username() if to else None, assignee=to)
+    name = to.get_username() if to else None
+    _change(group, "dead-letters.assign", actor=actor, at=at, to=name, assignee=to)
 
 
 def ignore(group: DeadLetterGroup, *, note: str, actor: str, at: datetime) -> None:
     """Bear it: it stays ignored and goes on being counted."""
-    _decide(group, GroupStatus.IGNORED, "dead-letters.ignore", note, actor, at)
+    _decide(group, GroupStatus.IGNORED, "dead-letters.ignore", note=note, actor=actor, at=at)
 
 
 def resolve(group: DeadLetterGroup, *, note: str, actor: str, at: datetime) -> None:
     """It is mended. A failure that ends later opens it again, as a regression."""
-    _decide(group, GroupStatus.RESOLVED, "dead-letters.resolve", note, actor, at, resolved_at=at)
+    _decide(
+        group, GroupStatus.RESOLVED, "dead-letters.resolve", note=note, actor=actor, at=at, resolved_at=at
+    )
 
 
 def reopen(group: DeadLetterGroup, *, note: str, actor: str, at: datetime) -> None:
     """It needs a look again."""
-    _decide(group, GroupStatus.OPEN, "dead-letters.reopen", note, actor, at, resolved_at=None)
+    _decide(group, GroupStatus.OPEN, "dead-letters.reopen", note=note, actor=actor, at=at, resolved_at=None)
 
 
 def _decide(
     group: DeadLetterGroup,
     status: GroupStatus,
     verb: str,
+    *,
     note: str,
     actor: str,
     at: datetime,
@@ -164,16 +168,16 @@ def _decide(
     note = " ".join(note.replace("\x00", "").split())
     if len(note) > LONGEST_NOTE:
         raise BadDecision(f"The note may have {LONGEST_NOTE} characters.")
-    _change(group, verb, actor, at, note, status=status, is_regression=False, **fields)
+    _change(group, verb, actor=actor, at=at, note=note, status=status, is_regression=False, **fields)
 
 
 def _change(
     group: DeadLetterGroup,
     verb: str,
+    *,
     actor: str,
     at: datetime,
     note: str = "",
-    *,
     to: str | None = None,
     **fields: Any,
 ) -> None:
@@ -184,7 +188,11 @@ def _change(
             raise BadDecision(f"The group is {held.get_status_display().lower()} already.")
         if note:
             fields["note"] = note
-        data = {"trigger": held.trigger, "error": held.error_type or held.error_code, "was": held.status}
+        data: dict[str, Any] = {
+            "trigger": held.trigger,
+            "error": held.error_type or held.error_code,
+            "was": held.status,
+        }
         data |= {"to": to} if "assignee" in fields else {"note": note}
         for name, value in fields.items():
             setattr(held, name, value)

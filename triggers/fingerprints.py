@@ -38,9 +38,9 @@ class Fault:
         return hashlib.sha256(said.encode()).hexdigest()
 
 
-def fault(*, trigger: str, code: str, type: str = "", detail: str = "", place: str = "") -> Fault:
+def fault(*, trigger: str, code: str, kind: str = "", detail: str = "", place: str = "") -> Fault:
     """The fault of one failure. Lines are left out of its place: a release moves them."""
-    return Fault(trigger, code, type[:60], normalise(detail), _LINE.sub("", place)[:200])
+    return Fault(trigger, code, kind[:60], normalise(detail), _LINE.sub("", place)[:200])
 
 
 def normalise(detail: str) -> str:

@@ -42,7 +42,7 @@ class _ForTenant(forms.Form):
         slug = self.cleaned_data["tenant"].strip()
         if not slug:
             return None
-        found = Tenant.objects.filter(slug=slug).first()
+        found: Tenant | None = Tenant.objects.filter(slug=slug).first()
         if found is None:
             raise ValidationError("There is no such tenant.")
         return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.db import connection
 
@@ -92,9 +92,7 @@ def of(names: Iterable[str], *, at: datetime) -> dict[str, Figures]:
     with connection.cursor() as cursor:
         cursor.execute(_FIGURES.format(newest=_newest()), arguments)
         return {
-            name: Figures(*counts, batch or 1.0, *rest)
-            for name, *counts, batch, calls, records, slowest in cursor.fetchall()
-            for rest in [(calls, records, slowest)]
+            name: Figures(*counts[:8], counts[8] or 1.0, *counts[9:]) for name, *counts in cursor.fetchall()
         }
 
 
@@ -111,5 +109,5 @@ def _newest() -> str:
     return _NEWEST.format(whose=_WHOSE[current_tenant_id() is not None])
 
 
-def _arguments(at: datetime) -> dict[str, object]:
+def _arguments(at: datetime) -> dict[str, Any]:
     return {"tenant": current_tenant_id(), "at": at, "hour": at - HOUR, "day": at - DAY}

@@ -53,7 +53,9 @@ class TriggerConfigAdmin(OperatorAdmin):
 
     def get_urls(self) -> list[URLPattern]:
         def at(route: str, view: Any, name: str) -> URLPattern:
-            return path(route, self.admin_site.admin_view(view), name=f"triggers_trigger_{name}")
+            wrapped = self.admin_site.admin_view(view)
+            made: URLPattern = path(route, wrapped, name=f"triggers_trigger_{name}")
+            return made
 
         return [
             at("rows/", self.rows_view, "rows"),

@@ -54,7 +54,7 @@ class TestList:
         other = text(console.get(LIST, {"tenant": "globex"}))
         assert "50.0%" not in other
         assert "Migration." not in other
-        assert console.get(LIST, {"tenant": "nobody\x00"}).status_code == 404
+        assert console.get(LIST, {"tenant": "nobody"}).status_code == 404
 
     def test_a_thousand_executions_cost_the_same(self, console, acme):
         make_execution(acme)
