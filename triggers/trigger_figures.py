@@ -34,7 +34,7 @@ SELECT name, count(*), count(*) FILTER (WHERE created_at >= %(hour)s),
        count(*) FILTER (WHERE status IN ('failed', 'partial') AND created_at >= %(hour)s),
        percentile_cont(0.5) WITHIN GROUP (ORDER BY wall_ms) FILTER (WHERE status <> 'bisected'),
        percentile_cont(0.95) WITHIN GROUP (ORDER BY wall_ms) FILTER (WHERE status <> 'bisected'),
-       avg(wall_ms)::float8, avg(size) FILTER (WHERE parent_id IS NULL)::float8,
+       avg(wall_ms)::float8, coalesce(avg(size) FILTER (WHERE parent_id IS NULL), 1)::float8,
        sum(calls)::float8 / nullif(sum(size) FILTER (WHERE calls IS NOT NULL), 0),
        coalesce(sum(size) FILTER (WHERE created_at >= %(hour)s), 0)::int,
        max(wall_ms) FILTER (WHERE created_at >= %(hour)s)
@@ -91,9 +91,7 @@ def of(names: Iterable[str], *, at: datetime) -> dict[str, Figures]:
     arguments = {**_arguments(at), "names": list(names), "most": MOST}
     with connection.cursor() as cursor:
         cursor.execute(_FIGURES.format(newest=_newest()), arguments)
-        return {
-            name: Figures(*counts[:8], counts[8] or 1.0, *counts[9:]) for name, *counts in cursor.fetchall()
-        }
+        return {name: Figures(*counts) for name, *counts in cursor.fetchall()}
 
 
 def chart(name: str, *, at: datetime) -> list[Hour]:
