@@ -9,6 +9,7 @@ from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.timezone import now
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
@@ -17,6 +18,7 @@ from tenants import keys
 from tenants.addresses import base_url
 from tenants.choices import Role
 from tenants.errors import CodedError
+from tenants.reauthentication import demand
 from tenants.views import for_members, for_owners
 
 if TYPE_CHECKING:
@@ -51,7 +53,10 @@ def api_keys(request: HttpRequest, tenant: Tenant) -> HttpResponse:
 @require_POST
 @for_owners
 def create(request: HttpRequest, tenant: Tenant) -> HttpResponse:
-    """A new key; its token is on this answer and nowhere else."""
+    """A new key; its token is on this answer and nowhere else. Asks again who it is."""
+    asked = demand(request, back=reverse("portal-keys"))
+    if asked is not None:
+        return asked
     form = KeyForm(request.POST)
     if not form.is_valid():
         return _show(request, tenant, form)

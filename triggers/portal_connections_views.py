@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from django.contrib import messages
 from django.http import Http404
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.timezone import now
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
@@ -17,6 +18,7 @@ from tenants.choices import CRM
 from tenants.connection_forms import NewConnectionForm, SecretForm, TokenForm
 from tenants.connections import BadConnection
 from tenants.errors import CodedError
+from tenants.reauthentication import demand
 from tenants.views import for_members, for_owners
 from triggers import connection_news, portal_connections, test_event, usage_words
 
@@ -117,7 +119,10 @@ def send_test(request: HttpRequest, tenant: Tenant, code: UUID) -> HttpResponse:
 @require_POST
 @for_owners
 def rotate(request: HttpRequest, tenant: Tenant, code: UUID) -> HttpResponse:
-    """A new signing secret, shown this once."""
+    """A new signing secret, shown this once; asks again who it is."""
+    asked = demand(request, back=reverse("portal-connection", args=[code]))
+    if asked is not None:
+        return asked
     connection = _health(tenant, code).connection
     form = SecretForm(request.POST)
     at = now()
@@ -165,7 +170,10 @@ def switch(request: HttpRequest, tenant: Tenant, code: UUID) -> HttpResponse:
 @require_POST
 @for_owners
 def token(request: HttpRequest, tenant: Tenant, code: UUID) -> HttpResponse:
-    """Keep the API token for writing back, or forget it."""
+    """Keep the API token for writing back, or forget it; asks again who it is."""
+    asked = demand(request, back=reverse("portal-connection", args=[code]))
+    if asked is not None:
+        return asked
     connection = _health(tenant, code).connection
     is_forgetting = request.POST.get("forget") == "yes"
     form = TokenForm(request.POST)

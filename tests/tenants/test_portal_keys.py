@@ -68,6 +68,19 @@ class TestMaking:
         said = AuditEvent.objects.get()
         assert (said.actor, said.verb, said.data["name"]) == ("owner", "created", "Reports")
 
+    def test_asks_again_who_it_is_after_a_while(self, enter, owner):
+        client = enter(owner)
+        session = client.session
+        session["proved_at"] = 0
+        session.save()
+
+        answer = client.post("/keys/new/", {"name": "Reports"})
+
+        assert answer.status_code == 302
+        assert "next=%2Fkeys%2F" in answer["Location"]
+        assert not ApiKey.objects.exists()
+        assert client.get(answer["Location"]).status_code == 200
+
     def test_needs_a_name(self, enter, owner):
         assert "This field is required." in enter(owner).post("/keys/new/", {}).content.decode()
         assert not ApiKey.objects.exists()

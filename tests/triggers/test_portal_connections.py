@@ -187,6 +187,20 @@ class TestVerbs:
         )
         assert AuditEvent.objects.filter(verb="rotated the secret of").count() == 1
 
+    @pytest.mark.parametrize("verb", ["rotate", "token"])
+    def test_ask_again_who_it_is_after_a_while(self, enter, acme_hubspot, owner, verb):
+        client = enter(owner)
+        session = client.session
+        session["proved_at"] = 0
+        session.save()
+
+        answer = client.post(f"/connections/{acme_hubspot.code}/{verb}/", {"secret": "x" * 20, "token": "x"})
+
+        assert answer.status_code == 302
+        acme_hubspot.refresh_from_db()
+        assert signing_secrets(acme_hubspot, at=datetime.now(UTC)) == [HUBSPOT_SECRET]
+        assert api_token(acme_hubspot) is None
+
     def test_rotating_to_the_senders_own(self, enter, acme_hubspot, owner):
         client = enter(owner)
         path = f"/connections/{acme_hubspot.code}/rotate/"
