@@ -64,7 +64,7 @@ def send(*, connection: Connection, url: str, actor: str, at: datetime) -> inges
 def _gohighlevel(connection: Connection, at: datetime) -> Any:
     return {
         "type": "ContactCreate",
-        "locationId": connection.account_id,
+        "locationId": connection.account_id or "test-location",
         "webhookId": str(uuid4()),
         "timestamp": _iso(at),
         "id": f"test-{uuid4().hex[:12]}",
@@ -80,8 +80,12 @@ def _gohighlevel(connection: Connection, at: datetime) -> Any:
 
 
 def _hubspot(connection: Connection, at: datetime) -> Any:
+    try:
+        portal = int(connection.account_id or 1)
+    except ValueError:
+        raise CannotTest("HubSpot's account ID is a number; this connection has another.") from None
     event = {
-        "portalId": int(connection.account_id or 0),
+        "portalId": portal,
         "objectId": 9 * 10**14 + random.randbelow(10**14),  # above the ids that HubSpot gives
         "occurredAt": int(at.timestamp() * 1000),
         "attemptNumber": 0,

@@ -61,6 +61,16 @@ class TestSend:
             assert not RefusedDelivery.objects.exists()
         assert AuditEvent.objects.get().verb == "sent a test event to"
 
+    def test_reaches_a_connection_of_no_account_too(self, acme):
+        for crm in ("gohighlevel", "hubspot"):
+            send(make_connection(acme, crm, account_id=""))
+
+        assert {status for found in engine.statuses(acme).values() for status in found} == {"queued"}
+
+    def test_needs_an_account_that_can_be_one(self, acme):
+        with pytest.raises(test_event.CannotTest, match="is a number"):
+            send(make_connection(acme, "hubspot", account_id="my portal"))
+
     def test_each_is_another_record(self, acme_standard, acme):
         send(acme_standard)
         send(acme_standard)
