@@ -14,10 +14,11 @@ from logs.models import Trace
 from logs.search import DEFAULT_COUNTRY
 from logs.vocabulary import duration, meters, plural
 from tenants.records import store
-from tenants.scope import tenant_scope
+from tenants.scope import every_tenant, tenant_scope
 from triggers import history, portal_words, usage_words
 from triggers.admission import TEST
 from triggers.choices import ExecutionStatus, Mode
+from triggers.execution_filters import between
 from triggers.models import Event, Execution
 
 if TYPE_CHECKING:
@@ -140,7 +141,8 @@ def _wanted(tenant: Tenant, query: Mapping[str, str]) -> tuple[Q, dict[str, str]
     day = _day(query.get("day", ""))
     if day is not None:
         begin, end = starts_at(day, tenant.timezone), starts_at(next_day(day), tenant.timezone)
-        wanted &= Q(created_at__gte=begin, created_at__lt=end)
+        with every_tenant():  # the ids that a time lies between are not a tenant's
+            wanted &= between(begin, end)
         chosen["day"] = day.isoformat()
     text = query.get("q", "").replace("\x00", "").strip()
     if text:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 import pytest
 from django.db import connection
@@ -57,9 +58,11 @@ class TestList:
         assert "Would score 3 leads" in page
         assert page.count(">Dry run<") == page.count(">Test<") == page.count(">Run again<") == 1
 
-    def test_filters_by_result_day_and_record(self, visit, acme, owner):
+    def test_filters_by_result_day_and_record(self, visit, acme, globex, owner):
         failed = make_execution(acme, status="failed", ok=0, failed=3, error_code="script.raised")
-        old = make_execution(acme, at=datetime(2026, 3, 2, 12, tzinfo=UTC))
+        at = datetime(2026, 3, 2, 12, tzinfo=UTC)
+        make_execution(globex, at=at)
+        old = make_execution(acme, at=at, code=UUID(int=(int(at.timestamp() * 1000) << 80) + 7))
         person = make_execution(acme, records=[{"id": "c-1", "email": "Ada@Example.test", "phone": ""}])
 
         def codes(query):
