@@ -133,6 +133,18 @@ AXES_DISABLE_ACCESS_LOG = True  # the audit log tells who signed in
 AXES_ENABLE_ADMIN = False
 MFA_ADAPTER = "tenants.second_factor.Adapter"
 MFA_TOTP_TOLERANCE = 1  # a code of the half minute before or after: clocks differ
+
+# The portal's sign-in; its views wrap allauth's codes, expiry and rate limits (tenants.sign_in_views).
+ACCOUNT_ADAPTER = "tenants.account_adapter.PortalAdapter"
+ACCOUNT_LOGIN_METHODS = {"email", "username"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "username*", "password1*"]  # nobody signs up; one is invited
+ACCOUNT_EMAIL_VERIFICATION = "none"  # an invitation proves the address
+ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
+ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False  # strangers get no mail by our hand
+ACCOUNT_EMAIL_NOTIFICATIONS = False
+ACCOUNT_LOGIN_BY_CODE_ENABLED = True
+ACCOUNT_LOGIN_BY_CODE_TIMEOUT = 600
+PASSWORD_RESET_TIMEOUT = 3600
 LOGIN_URL = "/admin/login/"
 LOGIN_REDIRECT_URL = "/admin/"
 SESSION_COOKIE_HTTPONLY = True
@@ -210,6 +222,10 @@ SPECTACULAR_SETTINGS = {
 MAIL = mail(ENV.email_url)
 NOTICES_BY_EMAIL = bool(ENV.email_url)
 EMAIL_BACKEND = MAIL.backend
+if DEBUG and not ENV.email_url:
+    # To be read by whoever develops; the pages say where.
+    EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
+    EMAIL_FILE_PATH = ENV.home / "mail"
 EMAIL_HOST = MAIL.host
 EMAIL_PORT = MAIL.port
 EMAIL_HOST_USER = MAIL.user

@@ -11,6 +11,22 @@ from django.db import models
 from django_tenants.models import DomainMixin, TenantMixin
 
 from tenants.choices import CRM, Role, TenantStatus
+from tenants.portal_models import Branding, Invitation, Logo, TenantCreation
+
+__all__ = [
+    "ApiKey",
+    "AuditEvent",
+    "Branding",
+    "Connection",
+    "Domain",
+    "Invitation",
+    "Logo",
+    "Membership",
+    "Secret",
+    "Tenant",
+    "TenantCreation",
+    "Tier",
+]
 
 
 class Tier(models.Model):  # type: ignore[django-manager-missing]  # django-tenants ships no types

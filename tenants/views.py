@@ -1,4 +1,4 @@
-"""The tenant's portal: who enters, sign-in and sign-out."""
+"""The tenant's portal: who enters its pages."""
 
 from __future__ import annotations
 
@@ -6,22 +6,17 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from django.contrib.auth import logout
-from django.contrib.auth.views import LoginView
 from django.core.exceptions import PermissionDenied
 from django.http import Http404
 from django.shortcuts import redirect
-from django.urls import reverse
 from django.utils import timezone
-from django.views.decorators.http import require_POST
 
 from tenants.choices import Role
-from tenants.members import may_enter, role_of
+from tenants.members import role_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from django.contrib.auth.forms import AuthenticationForm
     from django.http import HttpRequest, HttpResponse
 
     from tenants.models import Tenant
@@ -66,25 +61,3 @@ def _zone(name: str) -> ZoneInfo:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         return ZoneInfo("UTC")
-
-
-class SignIn(LoginView):
-    """Asks for name and password; who does not belong to the tenant is told the same as with a wrong one."""
-
-    template_name = "portal/sign_in.html"
-
-    def get_default_redirect_url(self) -> str:
-        return reverse("portal-home")
-
-    def form_valid(self, form: AuthenticationForm) -> HttpResponse:
-        if not may_enter(form.get_user(), self.request.tenant):  # type: ignore[attr-defined]
-            form.add_error(None, form.get_invalid_login_error())
-            return self.form_invalid(form)
-        return super().form_valid(form)
-
-
-@require_POST
-def sign_out(request: HttpRequest) -> HttpResponse:
-    """End the session."""
-    logout(request)
-    return redirect("portal-sign-in")
