@@ -39,12 +39,12 @@ class TestPage:
     def test_costs_the_same_with_many_members(self, acme, globex, owner):
         client = browser(owner)
         client.get("/members/")
-        with counted("portal members"):
+        with counted("portal.members"):
             client.get("/members/")
         people = User.objects.bulk_create([User(username=f"p{n}", email=f"p{n}@x.test") for n in range(50)])
         Membership.objects.bulk_create([Membership(tenant=acme, user=user) for user in people])
 
-        with counted("portal members"):
+        with counted("portal.members"):
             page = client.get("/members/").content.decode()
 
         assert "51 members" in page
