@@ -62,7 +62,7 @@ class TestPassword:
 
         by_password(browser(), "stranger", "stranger-password")
 
-        assert AccessAttempt.objects.get().username == "stranger"
+        assert AccessAttempt.objects.get().failures_since_start == 1
 
     def test_an_operator_signs_in_at_the_console(self, acme, operator):
         client = browser()
