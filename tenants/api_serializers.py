@@ -21,6 +21,7 @@ class TenantSerializer(Strict, serializers.ModelSerializer[Tenant]):
     slug = serializers.SlugField(read_only=True)
     tier = serializers.SlugRelatedField(slug_field="slug", queryset=Tier.objects.all())
     status = serializers.ChoiceField(choices=TenantStatus.choices)
+    settings = serializers.DictField(help_text="business facts and settings of the agents")
 
     class Meta:
         model = Tenant
@@ -32,11 +33,6 @@ class TenantSerializer(Strict, serializers.ModelSerializer[Tenant]):
             check_timezone(value)
         except BadTenant as error:
             raise serializers.ValidationError(str(error)) from error
-        return value
-
-    def validate_settings(self, value: Any) -> dict[str, Any]:
-        if not isinstance(value, dict):
-            raise serializers.ValidationError("Settings are an object.")
         return value
 
 

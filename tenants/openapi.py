@@ -9,15 +9,20 @@ from rest_framework import serializers
 
 from tenants.paging import LONGEST_PAGE, PAGE
 
+_EMPTY = {"type": "string", "maxLength": 0}
 SLUG = {"type": "string", "pattern": "^[a-z0-9][a-z0-9-]*$", "maxLength": 40}
+# An empty parameter is as if it were not there, as browsers send a form's empty fields.
+SLUG_OR_EMPTY = {**SLUG, "pattern": "^([a-z0-9][a-z0-9-]*)?$"}
+DAY_OR_EMPTY = {"anyOf": [{"type": "string", "format": "date"}, _EMPTY]}
+MOMENT_OR_EMPTY = {"anyOf": [{"type": "string", "format": "date-time"}, *DAY_OR_EMPTY["anyOf"]]}
 TENANT = OpenApiParameter(
     "tenant",
-    SLUG,
+    SLUG_OR_EMPTY,
     description="The tenant's slug. An operator's token sees all tenants without it; a tenant's token may"
     " name its own tenant, and no other.",
 )
 NAMED_TENANT = OpenApiParameter(
-    "tenant", SLUG, description="Operators name the tenant; a tenant's token need not."
+    "tenant", SLUG_OR_EMPTY, description="Operators name the tenant; a tenant's token need not."
 )
 PAGING = [
     OpenApiParameter(

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 LONGEST = 200  # characters of one filter's value
 
+LONGEST_NAME = 60
+_OF_LISTS = frozenset({"tenant", "cursor", "limit"})
+
 
 class BadFilter(CodedError):
     """A filter has a value we cannot use."""
@@ -39,6 +42,9 @@ def of_events(query: Mapping[str, str]) -> Q:
 
 
 def _conditions(query: Mapping[str, str], filters: Mapping[str, Callable[[str], Q]]) -> Q:
+    for name in query:
+        if name not in filters and name not in _OF_LISTS:
+            raise BadFilter(name[:LONGEST_NAME], f"there is no such filter; there are {', '.join(filters)}.")
     wanted = Q()
     for name, condition in filters.items():
         text = query.get(name, "").strip()

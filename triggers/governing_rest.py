@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from django.utils.timezone import now
@@ -19,7 +18,7 @@ from governor.limits import LIMITS
 from governor.models import Override
 from tenants.errors import CodedError
 from tenants.models import ApiKey, Tenant, Tier
-from tenants.openapi import NAMED_TENANT, SLUG, TENANT, ErrorSerializer
+from tenants.openapi import DAY_OR_EMPTY, NAMED_TENANT, SLUG_OR_EMPTY, TENANT, ErrorSerializer
 from tenants.permissions import HasToken, IsOperator, token_scope
 from triggers import governing_serializers as shapes
 from triggers import limits_report, upgrades, usage_report
@@ -39,8 +38,8 @@ LONGEST_ACTOR = 150
 _TEXT = {"type": "string", "maxLength": LONGEST}
 _TRIGGER = OpenApiParameter("trigger", _TEXT, description="A trigger, by its name.")
 _SCOPE = [
-    OpenApiParameter("tenant", SLUG, description="Of this tenant."),
-    OpenApiParameter("tier", SLUG, description="Of this tier."),
+    OpenApiParameter("tenant", SLUG_OR_EMPTY, description="Of this tenant."),
+    OpenApiParameter("tier", SLUG_OR_EMPTY, description="Of this tier."),
     OpenApiParameter("trigger", _TEXT, description="Of this trigger."),
 ]
 NAMES = frozenset({*LIMITS, *ALLOWANCES})
@@ -176,13 +175,17 @@ class Usage(APIView):
         parameters=[
             NAMED_TENANT,
             OpenApiParameter(
-                "from", date, description="The first day, in the tenant's calendar; by default the month's."
+                "from",
+                DAY_OR_EMPTY,
+                description="The first day, in the tenant's calendar; by default the month's.",
             ),
             OpenApiParameter(
-                "to", date, description="The last day, included; at most 400 days. By default today."
+                "to", DAY_OR_EMPTY, description="The last day, included; at most 400 days. By default today."
             ),
             OpenApiParameter(
-                "format", enum=["json", "csv"], description="`csv`: a line for each day and trigger."
+                "format",
+                {"type": "string", "enum": ["json", "csv", ""]},
+                description="`csv`: a line for each day and trigger.",
             ),
         ],
         responses={

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tenants.errors import CodedError
+from tenants.scope import every_tenant
+from triggers.models import Execution
 from triggers.registry import Registry, registry
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 
 class NoRelease(CodedError):
@@ -44,7 +49,16 @@ def _facts(current: Registry) -> dict[str, Any]:
     return {
         "version": current.release,
         "status": "live",
+        "since": _since(current.release),
         "fingerprint": current.content,
         "triggers": [spec.name for spec in current.triggers],
         "schedules": [spec.name for spec in current.schedules],
     }
+
+
+def _since(release: str) -> datetime | None:
+    """When it first ran, for whichever tenant; None before that."""
+    with every_tenant():
+        first = Execution.objects.filter(release=release).order_by("id").values_list("created_at", flat=True)
+        found: datetime | None = first.first()
+    return found

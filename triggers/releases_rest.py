@@ -22,6 +22,7 @@ class ReleaseSerializer(serializers.Serializer[Any]):
 
     version = serializers.CharField()
     status = serializers.ChoiceField(["live"], help_text="live: what starts now runs on it")
+    since = serializers.DateTimeField(allow_null=True, help_text="when it first ran; null before that")
     fingerprint = serializers.CharField(help_text="SHA-256 of the scripts")
     triggers = serializers.ListField(child=serializers.CharField(), help_text="in the order they run")
     schedules = serializers.ListField(child=serializers.CharField())

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from drf_spectacular.utils import OpenApiParameter
 
-from tenants.openapi import PAGING, TENANT
+from tenants.openapi import MOMENT_OR_EMPTY, PAGING, TENANT
 from triggers.choices import EventStatus, ExecutionStatus, Mode, Operation
 from triggers.filters import LONGEST
 
@@ -19,7 +19,7 @@ _TEXT = {"type": "string", "maxLength": LONGEST}
 def _some_of(values: Iterable[str], *alone: str) -> dict[str, Any]:
     word = "|".join(values)
     pattern = rf"({word})(,({word}))*" + "".join(f"|{name}" for name in alone)
-    return {"type": "string", "pattern": f"^({pattern})$", "maxLength": LONGEST}
+    return {"type": "string", "pattern": f"^({pattern})?$", "maxLength": LONGEST}
 
 
 def _parameter(name: str, description: str, schema: dict[str, Any] | None = None) -> OpenApiParameter:
@@ -28,10 +28,9 @@ def _parameter(name: str, description: str, schema: dict[str, Any] | None = None
 
 def _range(name: str, what: str) -> list[OpenApiParameter]:
     moment = "An ISO 8601 time, such as `2026-03-02T12:00:00Z`, or a day."
-    schema = {"oneOf": [{"type": "string", "format": "date-time"}, {"type": "string", "format": "date"}]}
     return [
-        _parameter(f"{name}_after", f"{what} then or later. {moment}", schema),
-        _parameter(f"{name}_before", f"{what} before then. {moment}", schema),
+        _parameter(f"{name}_after", f"{what} then or later. {moment}", MOMENT_OR_EMPTY),
+        _parameter(f"{name}_before", f"{what} before then. {moment}", MOMENT_OR_EMPTY),
     ]
 
 
