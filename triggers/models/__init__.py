@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from triggers.models.config import TriggerConfig
 from triggers.models.dead_letter import DeadLetterGroup, DeadLetterTenant
+from triggers.models.erasure import Erasure
 from triggers.models.event import Dedup, Event, LiveEvent, RefusedDelivery
 from triggers.models.execution import Execution
 from triggers.models.lane import Lane
@@ -16,6 +17,7 @@ __all__ = [
     "DeadLetterGroup",
     "DeadLetterTenant",
     "Dedup",
+    "Erasure",
     "Event",
     "Execution",
     "Lane",
