@@ -34,6 +34,7 @@ CANNOT_BE_DONE = {
     "governor.bad-upgrade",
     "tenants.bad-connection",
     "tenants.invalid",
+    "triggers.bad-preview",
     "triggers.bad-replay",
     "triggers.unknown-trigger",
 }

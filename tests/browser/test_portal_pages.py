@@ -97,6 +97,31 @@ class TestConnections:
         assert page.locator("button:text('Copy'):visible").count() == 0
 
 
+class TestData:
+    @pytest.mark.parametrize(("scheme", "size"), [("dark", WIDE), ("light", PHONE)])
+    def test_finds_copies_and_erases_a_contact(self, portal, acme, scheme, size):
+        make_execution(acme, records=[{"id": "lead-7", "email": "ada@example.test"}])
+        page = portal("data/", scheme, size)
+
+        page.fill("#id_contact", "lead-7")
+        page.click("button:text('Show what is held')")
+        page.wait_for_selector("h1:text('lead-7')")
+        assert fits(page)
+        assert faults(page) == []
+        keep(page, f"data-contact-{size['width']}")
+        with page.expect_download() as download:
+            page.click("button:text('Download a copy')")
+        assert download.value.suggested_filename.startswith("acme-contact-")
+
+        page.fill("#id_confirmation", "lead-7")
+        page.click("button:text('Erase for good')")
+        page.wait_for_selector("text=The contact was erased")
+        assert "executions and their traces 1" in page.inner_text("section:has(#receipts)")
+        assert fits(page)
+        assert faults(page) == []
+        keep(page, f"data-receipt-{size['width']}")
+
+
 class TestLook:
     @pytest.mark.parametrize(("scheme", "size"), [("dark", WIDE), ("light", PHONE)])
     def test_every_page_fits_and_is_accessible(self, portal, acme, acme_hubspot, scheme, size):
@@ -116,6 +141,7 @@ class TestLook:
             "usage": "usage/",
             "agents": "agents/",
             "alerts": "alerts/",
+            "data": "data/",
             "keys": "keys/",
         }.items():
             page.goto(page.url.partition("/t/acme/")[0] + f"/t/acme/{path}")
