@@ -56,6 +56,7 @@ _NAVIGATION: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
         (
             ("Overview", "monitoring", "index"),
             ("Executions", "bolt", "triggers_execution_changelist"),
+            ("Replays", "replay", "triggers_replay_changelist"),
             ("Events", "move_to_inbox", "triggers_event_changelist"),
         ),
     ),

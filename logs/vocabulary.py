@@ -37,6 +37,8 @@ WORDS = {
     "failed": Word("Failed", "✕", "bad", "nothing was committed"),
     "bisected": Word("Bisected", "⋔", "quiet", "split in two; the halves tell the outcome"),
     "cancelled": Word("Cancelled", "⊘", "quiet", "stopped before it ran"),
+    "waiting": Word("Waiting", "○", "wait", "its turn has not come"),
+    "not-started": Word("Not started", "–", "quiet", "it cannot be replayed"),
     "quarantined": Word("Quarantined", "▲", "warn", "kept, but it does not fit"),
     "skipped": Word("Skipped", "–", "quiet", "nothing had to run"),
     "ok": Word("OK", "✓", "good"),

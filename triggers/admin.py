@@ -4,28 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.db.models import Q
-from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
-from django.urls import path
 from django.utils.html import format_html
-from django.utils.timezone import now
 
 from logs import search
 from logs.pills import moment, pill, tight_meters
 from logs.vocabulary import duration, status_of
-from tenants.errors import CodedError
-from tenants.operators import HistoryAdmin, TenantFilter, admin_url, exact
+from tenants.operators import HistoryAdmin, TenantFilter, exact
 from tenants.scope import every_tenant
 from triggers import (
     dead_letters_admin,
     finding,
     flow_admin,
-    history,
     hosts_admin,
     override_admin,
     page,
-    replay,
+    replay_admin,
     saved_views,
     triggers_admin,
     upgrade_admin,
@@ -36,9 +31,11 @@ from triggers.execution_filters import ErrorFilter, LimitFilter, RecordFilter, S
 from triggers.execution_verbs import ExecutionVerbs
 from triggers.group_filter import GroupFilter
 from triggers.models import Event, Execution
+from triggers.replay_verbs import ReplayVerbs
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
+    from django.http import HttpRequest, HttpResponse
     from django.urls import URLPattern
 
 # Django looks here for all of them.
@@ -50,11 +47,10 @@ __all__ = [
     "hosts_admin",
     "override_admin",
     "triggers_admin",
+    "replay_admin",
     "upgrade_admin",
     "usage_admin",
 ]
-EXECUTION = "triggers.execution"
-MOST_REPLAYS = 50  # of one action, so that a careless tick does not flood a tenant's quota
 
 
 @admin.register(Event)
@@ -119,12 +115,12 @@ class EventAdmin(HistoryAdmin):
 
 
 @admin.register(Execution)
-class ExecutionAdmin(ExecutionVerbs, HistoryAdmin):
+class ExecutionAdmin(ReplayVerbs, ExecutionVerbs, HistoryAdmin):
     class Media:
         css = {"all": ["circuitos/executions.css"]}
 
-    list_before_template = "console/saved_views.html"
-    actions = ["replay_live"]
+    list_before_template = "console/executions_head.html"
+    actions = ["replay_selected"]
     empty = (
         "Nothing has run yet. An execution appears when a trigger wants an event that came in. "
         "To see one at once: python manage.py send gohighlevel ContactCreate"
@@ -151,29 +147,21 @@ class ExecutionAdmin(ExecutionVerbs, HistoryAdmin):
     ordering = ["-id"]
 
     def get_urls(self) -> list[URLPattern]:
-        verb = path(
-            "<uuid:code>/replay/",
-            self.admin_site.admin_view(self.replay_view),
-            name="triggers_execution_replay",
-        )
-        return [verb, *self.verbs(), *super().get_urls()]
+        return [*self.replay_urls(), *self.verbs(), *super().get_urls()]
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         # The filters work out bounds and searches before the list is read.
         with every_tenant():
             views = saved_views.context(owner=request.user, query=request.META.get("QUERY_STRING", ""))
-            return super().changelist_view(request, {**(extra_context or {}), **views})
+            return super().changelist_view(
+                request, {**(extra_context or {}), **views, "may_replay": self.has_replay_permission(request)}
+            )
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Execution], search_term: str
     ) -> tuple[QuerySet[Execution], bool]:
         with every_tenant():
             return queryset.filter(finding.condition(search_term)), False
-
-    def has_replay_permission(self, request: HttpRequest) -> bool:
-        return bool(request.user.is_active and request.user.is_superuser) or request.user.has_perm(
-            "triggers.change_execution"
-        )
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
@@ -183,6 +171,7 @@ class ExecutionAdmin(ExecutionVerbs, HistoryAdmin):
             return _missing(self, request, object_id)
         with every_tenant():
             shown = page.execution_page(execution, request.GET)
+            shown |= self.replay_context(execution)
         return self.page(
             request,
             "console/execution.html",
@@ -190,51 +179,8 @@ class ExecutionAdmin(ExecutionVerbs, HistoryAdmin):
             may_test=self.has_view_permission(request),
             may_reveal=self.may_reveal(request),
             may_replay=self.has_replay_permission(request) and shown["is_finished"],
-            modes=Mode.choices,
             **shown,
         )
-
-    def replay_view(self, request: HttpRequest, code: Any) -> HttpResponse:
-        """POST starts a replay and leads to it."""
-        if request.method != "POST":
-            return HttpResponseNotAllowed(["POST"])
-        if not self.has_replay_permission(request):
-            return HttpResponse(status=403)
-        mode = request.POST.get("mode", Mode.LIVE)
-        back = admin_url(EXECUTION, code)
-        if mode not in Mode.values:
-            messages.error(request, "There is no such mode.")
-            return HttpResponseRedirect(back)
-        try:
-            with every_tenant():
-                started = _replay(history.execution_of(str(code)), request, mode=mode)
-        except CodedError as error:
-            messages.error(request, str(error))
-            return HttpResponseRedirect(back)
-        messages.success(
-            request, "Replay queued. This page is the new execution; it fills in when it has run."
-        )
-        return HttpResponseRedirect(admin_url(EXECUTION, started.code))
-
-    @admin.action(description="Replay live", permissions=["replay"])
-    def replay_live(self, request: HttpRequest, queryset: QuerySet[Execution]) -> None:
-        chosen = list(queryset.order_by("pk")[: MOST_REPLAYS + 1])
-        if len(chosen) > MOST_REPLAYS:
-            messages.error(
-                request, f"At most {MOST_REPLAYS} executions are replayed at once; nothing was started."
-            )
-            return
-        refused = []
-        with every_tenant():
-            for execution in chosen:
-                try:
-                    _replay(execution, request, mode=Mode.LIVE)
-                except CodedError as error:
-                    refused.append(str(error))
-        if len(chosen) > len(refused):
-            messages.success(request, f"{len(chosen) - len(refused)} replays queued.")
-        if refused:
-            messages.warning(request, f"{len(refused)} were not started: {refused[0]}")
 
     @admin.display(description="Execution", ordering="id")
     def trigger_and_id(self, execution: Execution) -> str:
@@ -272,12 +218,6 @@ class ExecutionAdmin(ExecutionVerbs, HistoryAdmin):
     @admin.display(description="Started")
     def started(self, execution: Execution) -> str:
         return moment(execution.started_at or execution.created_at)
-
-
-def _replay(execution: Execution, request: HttpRequest, *, mode: str) -> Execution:
-    return replay.replay(
-        execution=execution, mode=mode, release="live", records="all", actor=str(request.user), at=now()
-    )
 
 
 def _missing(model_admin: Any, request: HttpRequest, object_id: str) -> HttpResponse:

@@ -230,7 +230,7 @@ def _costs(
     dearest = sorted(names, key=lambda each: (-executions[each], names[each]))[:MOST_TENANTS]
     costs = []
     for tenant_id in dearest:
-        left_executions, left_calls = _left(cursor, tenant_id, at=at)
+        left_executions, left_calls = left_of(cursor, tenant_id, at=at)
         costs.append(
             Cost(
                 *names[tenant_id],
@@ -244,7 +244,7 @@ def _costs(
     return tuple(costs)
 
 
-def _left(cursor: Any, tenant_id: int, *, at: datetime) -> tuple[int | None, int | None]:
+def left_of(cursor: Any, tenant_id: int, *, at: datetime) -> tuple[int | None, int | None]:
     """Executions and API calls that today, and this month, have left."""
     held = policy.load(cursor, tenant_id)
     quota = Quota.of(held)

@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from django.db import connection, transaction
+from django.db.models import Q
 
 from logs.search import as_uuid
 from tenants import audit
@@ -15,7 +16,7 @@ from tenants.scope import current_tenant_id
 from triggers import bulk_feed
 from triggers.bulk_preview import preview
 from triggers.choices import ItemStatus, Mode, Records, ReplayStatus
-from triggers.models import Execution, Replay, ReplayItem
+from triggers.models import Execution, Lane, Replay, ReplayItem
 from triggers.registry import registry
 from triggers.replay import LIVE_RELEASE, BadReplay
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from triggers.bulk_preview import Preview
 
 CONFIRM_OVER = 100  # executions; more have to be confirmed by their number
+MOST_SHOWN = 5  # relatives on a page
 MOST_OPEN = 5  # bulk replays of one tenant at a time, or of operators across tenants
 
 
@@ -207,6 +209,26 @@ def items_of(replay: Replay) -> QuerySet[ReplayItem]:
         )
     )
     return found
+
+
+def replays_with(execution: Execution) -> list[Replay]:
+    """The bulk replays that the execution is part of: replayed by one, or made by one."""
+    wanted = Q(original=execution) | Q(made=execution)
+    items = ReplayItem.objects.filter(wanted).select_related("replay").order_by("-pk")[:MOST_SHOWN]
+    return [item.replay for item in items]
+
+
+def held(replay: Replay) -> list[tuple[str, str, datetime | None]]:
+    """Why executions of it wait: (tenant's name, reason, until) of each lane that is parked."""
+    lanes = (
+        Lane.objects.filter(
+            pk__in=ReplayItem.objects.filter(replay=replay, status=ItemStatus.RUNNING).values("made__lane"),
+        )
+        .exclude(parked_reason="")
+        .select_related("tenant")
+        .order_by("parked_until", "pk")[:MOST_SHOWN]
+    )
+    return [(lane.tenant.name, lane.parked_reason, lane.parked_until) for lane in lanes]
 
 
 def compare(item: ReplayItem) -> str:

@@ -258,23 +258,12 @@ class TestReplay:
 
         for code, mode, said in (
             (running.code, "live", "has not ended"),
-            (execution.code, "wet", "no such mode"),
+            (execution.code, "wet", "is no mode"),
         ):
             answer = console.post(f"{LIST}{code}/replay/", {"mode": mode}, follow=True)
             assert said in answer.content.decode()
         with every_tenant():
             assert not Execution.objects.filter(replay_of__isnull=False).exists()
-
-    def test_several_from_the_list(self, console, acme, execution):
-        running = make_execution(acme, status="running", finished_at=None)
-
-        answer = console.post(
-            LIST, {"action": "replay_live", "_selected_action": [execution.pk, running.pk]}, follow=True
-        )
-
-        shown = answer.content.decode()
-        assert "1 replays queued" in shown
-        assert "1 were not started" in shown
 
     def test_needs_the_permission(self, client, django_user_model, execution):
         viewer = django_user_model.objects.create_user("viewer", password="viewer-password", is_staff=True)
