@@ -117,7 +117,7 @@ class EventAdmin(HistoryAdmin):
 @admin.register(Execution)
 class ExecutionAdmin(ReplayVerbs, ExecutionVerbs, HistoryAdmin):
     class Media:
-        css = {"all": ["circuitos/executions.css"]}
+        css = {"all": ["circuitos/executions.css", "circuitos/replay.css"]}
 
     list_before_template = "console/executions_head.html"
     actions = ["replay_selected"]

@@ -16,6 +16,7 @@ from logs.pills import moment, pill
 from logs.vocabulary import plural
 from tenants.errors import CodedError
 from tenants.operators import HistoryAdmin, TenantFilter, admin_url
+from tenants.reauthentication import demand
 from tenants.scope import every_tenant
 from triggers import bulk_preview, bulk_replay, replay_page, replay_verbs
 from triggers.choices import Mode, Records
@@ -37,6 +38,10 @@ class ReplayAdmin(HistoryAdmin):
     class Media:
         css = {"all": ["circuitos/replay.css"]}
 
+    empty = (
+        "Nothing was replayed in bulk yet. Filter the executions, or tick some, and choose to replay them: "
+        "you see first what it would do."
+    )
     list_display = ["what", "state", "progress", "tenant_name", "started"]
     list_display_links = ["what"]
     list_filter = ["status", ("tenant", TenantFilter), "mode"]
@@ -72,6 +77,8 @@ class ReplayAdmin(HistoryAdmin):
                 bulk_replay.check(**how)
                 rows = replay_verbs.rows_of(request, wanted)
                 if request.method == "POST":
+                    if asked := demand(request, back=_url(wanted, how)):
+                        return asked
                     try:
                         return self._start(request, rows, wanted, how)
                     except CodedError as error:
@@ -178,3 +185,8 @@ class ReplayAdmin(HistoryAdmin):
     @admin.display(description="Started")
     def started(self, replay: Replay) -> str:
         return format_html('{}<span class="co-sub">by {}</span>', moment(replay.created_at), replay.actor)
+
+
+def _url(wanted: dict[str, str], how: dict[str, str]) -> str:
+    """The address of the preview that is shown."""
+    return replay_verbs.new_url(ids=wanted.get("ids", ""), matching=wanted.get("query", ""), **how)

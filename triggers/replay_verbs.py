@@ -12,6 +12,7 @@ from django.http import HttpResponse, HttpResponseNotAllowed, HttpResponseRedire
 from django.urls import path, reverse
 from django.utils.timezone import now
 
+from logs.search import as_uuid
 from tenants.errors import CodedError
 from tenants.operators import admin_url
 from tenants.scope import every_tenant
@@ -106,15 +107,15 @@ def rows_of(request: HttpRequest, wanted: dict[str, str]) -> QuerySet[Execution]
     Call with every tenant in scope. Raises ``BadReplay``.
     """
     if codes := wanted.get("ids"):
-        known = [code for code in map(history.search.as_uuid, codes.split(",")) if code]
+        known = [code for code in map(as_uuid, codes.split(",")) if code]
         chosen: QuerySet[Execution] = Execution.objects.filter(code__in=known)
         return chosen
     if not wanted.get("query"):
         raise replay.BadReplay("Choose a filter first, or tick executions: this list shows everything.")
     asked = copy(request)
-    asked.GET = QueryDict(wanted["query"])  # type: ignore[assignment]  # a copy of ours
+    asked.GET = QueryDict(wanted["query"])  # a copy of ours
     asked.method = "GET"
-    asked.POST = QueryDict()  # type: ignore[assignment]
+    asked.POST = QueryDict()
     executions = admin.site.get_model_admin(Execution)
     try:
         found: QuerySet[Execution] = executions.get_changelist_instance(asked).queryset

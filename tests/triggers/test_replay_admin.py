@@ -150,6 +150,19 @@ class TestStart:
         with every_tenant():
             assert not Replay.objects.exists()
 
+    def test_asks_again_who_it_is(self, console, failures):
+        token = token_of(console.get(NEW, FAILED))
+        session = console.session
+        session["proved_at"] = 0
+        session.save()
+
+        answer = console.post(NEW, {**FAILED, "token": token})
+
+        assert answer.status_code == 302
+        assert quote(f"{NEW}?matching=", safe="") in answer.url
+        with every_tenant():
+            assert not Replay.objects.exists()
+
     @pytest.mark.parametrize("typed", ["", "2", "three"])
     def test_of_many_has_to_be_typed(self, console, failures, monkeypatch, typed):
         monkeypatch.setattr(bulk_replay, "CONFIRM_OVER", 2)
