@@ -46,8 +46,8 @@ __all__ = [
     "flow_admin",
     "hosts_admin",
     "override_admin",
-    "triggers_admin",
     "replay_admin",
+    "triggers_admin",
     "upgrade_admin",
     "usage_admin",
 ]
