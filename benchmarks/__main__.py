@@ -109,6 +109,29 @@ def _governing(told: dict[str, Any]) -> Iterator[Row]:
     yield Row("governing, of 200 leads scored, claim to settle", share, "< 2 %", "", whole)
 
 
+def _console(told: dict[str, Any]) -> Iterator[Row]:
+    pages = told["pages"]
+    name, slowest = max(pages.items(), key=lambda item: item[1]["p95_ms"])
+    count = f"{told['executions']:,} executions"
+    listed = pages["list"]
+    yield Row(
+        f"console, list of {count}, p95",
+        f"{listed['p95_ms']:.0f} ms",
+        "< 300 ms",
+        "",
+        f"{listed['few_p50_ms']:.0f} ms",
+        f"{listed['ratio']:.1f} x",
+    )
+    yield Row(
+        f"console, slowest: {name}, p95",
+        f"{slowest['p95_ms']:.0f} ms",
+        "< 300 ms",
+        "",
+        f"{slowest['few_p50_ms']:.0f} ms",
+        f"{slowest['ratio']:.1f} x",
+    )
+
+
 # Those with figures of their own for the table; the others print what they measured.
 READERS: dict[str, Callable[[dict[str, Any]], Iterator[Row]] | None] = {
     "ingest": _ingest,
@@ -118,10 +141,11 @@ READERS: dict[str, Callable[[dict[str, Any]], Iterator[Row]] | None] = {
     "memory": _memory,
     "start": _start,
     "governing": _governing,
+    "console": _console,
     "jail": None,
     "scoring": None,
 }
-IN_ROUNDS = {"ingest", "runner", "system", "governing"}
+IN_ROUNDS = {"ingest", "runner", "system", "governing", "console"}
 
 
 def main() -> int:
