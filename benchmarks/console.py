@@ -3,8 +3,8 @@
     python -m benchmarks.console [--executions N] [--rounds N] [--json]
 
 Each is measured with 1,000 executions first, then with all, through Django's test client: from the request
-to the rendered page. The ratio of the two says whether a list costs what it shows, or what there is. "CPU" is
-of the process that renders, "database" what its queries took: on a busy machine these say more than the clock.
+to the rendered page. The ratio of the two says whether a list costs what it shows, or what there is. "CPU"
+is of the process that renders, "database" what its queries took: where others work too, they say more.
 """
 
 from __future__ import annotations
@@ -39,7 +39,8 @@ EMAIL = "wanted@example.test"
 _FILL = """
 INSERT INTO triggers_execution (
     code, root, tenant_id, trigger, object, operation, release, mode, status, with_errors, error_code,
-    error_type, error_detail, limit_name, attempts, losses, event_ids, event_codes, record_ids, terms, size, ok, failed,
+    error_type, error_detail, limit_name, attempts, losses, event_ids, event_codes, record_ids, terms, size,
+    ok, failed,
     skipped, depth, seed, now, created_at, started_at, finished_at, wall_ms, cpu_ms, usage)
 SELECT code, code, %(first)s + n %% %(tenants)s,
     CASE WHEN back > %(total)s - 20 THEN 'Rare.one' ELSE 'Trigger' || n %% 10 || '.run' END,

@@ -15,6 +15,7 @@ from tenants.operators import HistoryAdmin, TenantFilter, exact
 from tenants.scope import every_tenant
 from triggers import (
     dead_letters_admin,
+    execution_filters,
     finding,
     flow_admin,
     hosts_admin,
@@ -27,7 +28,15 @@ from triggers import (
     usage_admin,
 )
 from triggers.choices import EventStatus, Mode
-from triggers.execution_filters import ErrorFilter, LimitFilter, RecordFilter, StatusFilter, TimeFilter
+from triggers.execution_filters import (
+    ErrorFilter,
+    LimitFilter,
+    RecordFilter,
+    ReleaseFilter,
+    StatusFilter,
+    TimeFilter,
+    TriggerFilter,
+)
 from triggers.execution_verbs import ExecutionVerbs
 from triggers.group_filter import GroupFilter
 from triggers.models import Event, Execution
@@ -118,6 +127,7 @@ class EventAdmin(HistoryAdmin):
 class ExecutionAdmin(ReplayVerbs, ExecutionVerbs, HistoryAdmin):
     class Media:
         css = {"all": ["circuitos/executions.css", "circuitos/replay.css"]}
+        js = ("circuitos/executions.js",)
 
     list_before_template = "console/executions_head.html"
     actions = ["replay_selected"]
@@ -132,10 +142,10 @@ class ExecutionAdmin(ReplayVerbs, ExecutionVerbs, HistoryAdmin):
         "with_errors",
         TimeFilter,
         ("tenant", TenantFilter),
-        exact("trigger", "trigger"),
+        TriggerFilter,
         ErrorFilter,
         LimitFilter,
-        exact("release", "release"),
+        ReleaseFilter,
         "mode",
         RecordFilter,
         GroupFilter,
@@ -148,6 +158,9 @@ class ExecutionAdmin(ReplayVerbs, ExecutionVerbs, HistoryAdmin):
 
     def get_urls(self) -> list[URLPattern]:
         return [*self.replay_urls(), *self.verbs(), *super().get_urls()]
+
+    def get_ordering(self, request: HttpRequest) -> list[str]:
+        return execution_filters.ordering(request)
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         # The filters work out bounds and searches before the list is read.

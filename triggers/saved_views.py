@@ -40,7 +40,10 @@ class NoView(CodedError):
 def normal(query: str) -> str:
     """The query string without what belongs to the page alone, and without empty filters."""
     pairs = parse_qsl(query.lstrip("?").replace("\x00", ""), max_num_fields=200)
-    return urlencode([(name, value) for name, value in pairs if name not in _OF_THE_PAGE])
+    kept = [(name, value) for name, value in pairs if name not in _OF_THE_PAGE]
+    if not {"from", "to"} & {name for name, _ in kept}:
+        kept = [pair for pair in kept if pair[0] != "zone"]  # of the reader, where no time is named
+    return urlencode(kept)
 
 
 def save(*, owner: Any, name: str, query: str, is_shared: bool, at: datetime) -> SavedView:

@@ -70,6 +70,7 @@ class TestFilters:
             ({"when": "24h", "trigger": "Kind.old"}, {"old"}),
             ({"from": "2 hours ago", "status": "failed"}, {"failed", "limit"}),
             ({"from": "1990-01-01", "to": "1990-01-02"}, set()),
+            ({"from": "1990-01-01", "zone": "No/Where", "status": "partial"}, {"partial"}),
         ],
     )
     def test_narrow(self, console, rows, query, found):
@@ -77,6 +78,15 @@ class TestFilters:
 
     def test_by_tenant(self, console, rows, globex):
         assert kinds(console.get(LIST, {"tenant__id__exact": globex.pk})) == {"limit", "partial", "dry"}
+
+    def test_times_are_those_of_the_readers_zone(self, console, acme):
+        make_execution(acme, trigger="Kind.plain")
+        there = now().astimezone(ZoneInfo("Asia/Tokyo"))
+        later = {"from": f"{there + timedelta(minutes=5):%Y-%m-%d %H:%M}", "zone": "Asia/Tokyo"}
+        before = {"from": f"{there - timedelta(minutes=5):%Y-%m-%d %H:%M}", "zone": "Asia/Tokyo"}
+
+        assert kinds(console.get(LIST, later)) == set()
+        assert kinds(console.get(LIST, before)) == {"plain"}
 
     @pytest.mark.parametrize("query", [{"when": "soon"}, {"from": "the day before"}, {"to": "9999-12-31T25"}])
     def test_a_time_that_is_none_is_told_and_finds_nothing(self, console, rows, query):
