@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from django.contrib import admin
-from django.db.models import F, OuterRef, Subquery
+from django.db.models import F, IntegerField, OuterRef, Subquery
+from django.db.models.expressions import RawSQL
 from django.utils.html import format_html
 from django.utils.timezone import now
 
@@ -14,17 +15,32 @@ from tenants.clock import time_column
 from tenants.operators import HistoryAdmin, TenantFilter, admin_url, exact
 from tenants.scope import every_tenant
 from triggers.choices import EventStatus
-from triggers.models import Lane, LiveEvent, OutboxWrite, RefusedDelivery
+from triggers.models import Lane, LiveEvent, OutboxWrite
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
     from django.http import HttpRequest
 
+MOST_COUNTED = 1_000  # events of a lane
+_WAITING = """
+(SELECT count(*) FROM (SELECT FROM public.triggers_liveevent waits
+ WHERE waits.lane_id = triggers_lane.id AND waits.status = 'queued' LIMIT %s) few)
+"""
+
 
 @admin.register(Lane)
 class LaneAdmin(HistoryAdmin):
     empty = "No lane yet. A tenant's first event of an object opens one."
-    list_display = ["tenant", "object", "kind", "state", "waiting_since", "last_served", "leased_by"]
+    list_display = [
+        "tenant",
+        "object",
+        "kind",
+        "state",
+        "waiting",
+        "waiting_since",
+        "last_served",
+        "leased_by",
+    ]
     list_filter = ["kind", ("tenant", TenantFilter), exact("object", "object")]
     list_select_related = ["tenant"]
     fields = [
@@ -38,7 +54,10 @@ class LaneAdmin(HistoryAdmin):
         with every_tenant():
             waiting = LiveEvent.objects.filter(lane=OuterRef("pk"), status=EventStatus.QUEUED)
         oldest = waiting.order_by("id")
-        return queryset.annotate(oldest_waiting_at=Subquery(oldest.values("received_at")[:1]))
+        return queryset.annotate(
+            oldest_waiting_at=Subquery(oldest.values("received_at")[:1]),
+            waiting_events=RawSQL(_WAITING, [MOST_COUNTED], output_field=IntegerField()),  # noqa: S611
+        )
 
     @admin.display(description="State")
     def state(self, lane: Lane) -> str:
@@ -48,6 +67,13 @@ class LaneAdmin(HistoryAdmin):
         if lane.lease_until and lane.lease_until > now():
             return pill("running")
         return pill("queued") if lane.oldest_waiting_at else pill("idle")  # type: ignore[attr-defined]
+
+    @admin.display(description="Waiting")
+    def waiting(self, lane: Lane) -> str:
+        events: int = lane.waiting_events  # type: ignore[attr-defined]
+        return format_html(
+            '<span class="co-num">{}{}</span>', f"{events:,}", "+" if events >= MOST_COUNTED else ""
+        )
 
     @admin.display(description="Oldest waiting event")
     def waiting_since(self, lane: Lane) -> str:
@@ -90,21 +116,3 @@ class OutboxWriteAdmin(HistoryAdmin):
     @admin.display(description="Created")
     def created(self, write: OutboxWrite) -> str:
         return moment(write.created_at)
-
-
-@admin.register(RefusedDelivery)
-class RefusedDeliveryAdmin(HistoryAdmin):
-    empty = (
-        "No delivery was refused lately. One whose signature does not match is kept here for a day: "
-        "mend the connection's secret, then verify it again."
-    )
-    list_display = ["error_code", "tenant", "connection", "detail", "size", "received"]
-    list_filter = [("tenant", TenantFilter), exact("error code", "error", "error_code")]
-    list_select_related = ["tenant", "connection"]
-    list_defer = ("body",)
-    fields = ["tenant", "connection", "received_at", "error_code", "detail", "headers", "size"]
-    ordering = ["-id"]
-
-    @admin.display(description="Received")
-    def received(self, refused: RefusedDelivery) -> str:
-        return moment(refused.received_at)

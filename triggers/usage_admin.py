@@ -13,6 +13,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import path, reverse
 from django.utils.html import format_html
 from django.utils.timezone import now
+from django.views.decorators.http import require_POST
 
 from governor.choices import RequestStatus
 from governor.models import Parking, UpgradeRequest, Usage
@@ -24,7 +25,7 @@ from tenants.models import Tenant
 from tenants.operators import HistoryAdmin, TenantFilter
 from tenants.reauthentication import demand
 from tenants.scope import every_tenant
-from triggers import grants, usage_view
+from triggers import grants, held_lanes, trigger_rows, usage_view
 from triggers.override_admin import effective_url
 
 if TYPE_CHECKING:
@@ -94,9 +95,10 @@ class UsageAdmin(HistoryAdmin):
 
 @admin.register(Parking)
 class ParkingAdmin(HistoryAdmin):
-    """Stretches of waiting for a quota."""
+    """What is held now, and under it the stretches of waiting for a quota."""
 
     list_title = "Parked"
+    list_before_template = "console/held_lanes.html"
     empty = "No tenant had to wait for a quota. Those that come near one stand on Usage."
     list_display = ["tenant", "reason", "since_told", "until_told", "state", "ended", "verbs"]
     list_filter = [("tenant", TenantFilter)]
@@ -110,7 +112,40 @@ class ParkingAdmin(HistoryAdmin):
             self.admin_site.admin_view(self.release_view),
             name="governor_parking_release",
         )
-        return [release, *super().get_urls()]
+        try_now = path(
+            "<uuid:code>/try/",
+            self.admin_site.admin_view(require_POST(self.try_view)),
+            name="governor_parking_try",
+        )
+        return [release, try_now, *super().get_urls()]
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        with every_tenant():
+            rows = trigger_rows.rows(tenant=None, at=now())
+        shown = {
+            "held": held_lanes.held(),
+            "paused": [row for row in rows if row.waiting.executions],
+            "may_release": request.user.has_perm("governor.add_override"),
+            "may_try": request.user.has_perm("governor.change_hoststate"),
+        }
+        return super().changelist_view(request, {**(extra_context or {}), **shown})
+
+    def try_view(self, request: HttpRequest, code: UUID) -> HttpResponse:
+        """POST lets requests to the tenant's hosts pass, and what waits for them go on."""
+        if not request.user.has_perm("governor.change_hoststate"):
+            raise PermissionDenied
+        tenant = _tenant_of(code)
+        try:
+            opened, lanes = held_lanes.try_now(tenant=tenant, actor=request.user.get_username(), at=now())
+        except CodedError as error:
+            messages.error(request, str(error))
+        else:
+            messages.success(
+                request,
+                f"Requests to {plural(opened, 'host')} of {tenant.name} pass again;"
+                f" {plural(lanes, 'lane')} {'goes' if lanes == 1 else 'go'} on.",
+            )
+        return HttpResponseRedirect(reverse("admin:governor_parking_changelist"))
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Parking]:
         queryset: QuerySet[Parking] = super().get_queryset(request)

@@ -85,7 +85,7 @@ class TestOne:
         )
 
         assert "is paused for Acme until it is resumed" in text(answer)
-        assert "by operator: Migration." in text(console.get(ONE, {"tenant": "acme"}))
+        assert "by operator, until it is resumed: Migration." in text(console.get(ONE, {"tenant": "acme"}))
         assert 'id="resume"' not in text(console.get(ONE, {"tenant": "globex"}))
         assert "No event waited." in text(console.post(f"{ONE}resume/?tenant=acme", follow=True))
         assert "is not paused" in text(console.post(f"{ONE}resume/?tenant=acme", follow=True))
