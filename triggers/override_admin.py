@@ -41,7 +41,7 @@ LIST = "admin:governor_override_changelist"
 @admin.register(Override)
 class OverrideAdmin(HistoryAdmin):
     list_title = "Limits & quotas"
-    empty = "Everybody has what their tier gives. Set a limit or quota to give a tenant more, or less, for a time."
+    empty = "All have what their tier gives. Set a limit or quota to give a tenant more, or less, for a time."
     list_display = ["what", "value_told", "scope_told", "state", "who", "why", "since", "until_told", "verbs"]
     list_display_links = ["what"]
     list_filter = [NameFilter, ScopeFilter, StateFilter, ("tenant", TenantFilter)]

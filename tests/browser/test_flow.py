@@ -46,12 +46,13 @@ def world(acme, globex, acme_standard, monkeypatch):
     dead_letters.sweep_all()
 
 
+@pytest.mark.usefixtures("world")
 class TestPauseAndResume:
-    @pytest.mark.parametrize(("scheme", "size"), [("dark", WIDE), ("light", PHONE)], ids=["wide", "phone"])
-    def test_events_wait_and_then_run(self, console, live_server, world, acme, scheme, size):
+    @pytest.mark.parametrize("looks", [("dark", WIDE), ("light", PHONE)], ids=["wide", "phone"])
+    def test_events_wait_and_then_run(self, console, live_server, acme, looks):
         runs = engine.Runs()
         worker = engine.supervisor(runs, engine.spec(SCORE))
-        page = console(scheme, size)
+        page = console(*looks)
         page.goto(f"{live_server.url}/admin/triggers/triggerconfig/")
         look(page, "triggers")
         page.click(f"[data-trigger='{SCORE}'] a.tg-name")
@@ -78,16 +79,15 @@ class TestPauseAndResume:
         assert engine.statuses(acme)["lead-1"] == ["succeeded"]
 
 
+@pytest.mark.usefixtures("world")
 class TestOtherPages:
-    @pytest.mark.parametrize(("scheme", "size"), [("light", WIDE), ("dark", PHONE)], ids=["wide", "phone"])
-    def test_dead_letters_held_and_refused(
-        self, console, live_server, world, acme, acme_standard, scheme, size
-    ):
-        hold(acme, "provider-down", kind="Task")
-        hold(acme, "quota", kind="Note")
+    @pytest.mark.parametrize("looks", [("light", WIDE), ("dark", PHONE)], ids=["wide", "phone"])
+    def test_dead_letters_held_and_refused(self, console, live_server, acme_standard, looks):
+        hold(acme_standard.tenant, "provider-down", kind="Task")
+        hold(acme_standard.tenant, "quota", kind="Note")
         refused = refuse(acme_standard, 1)
         group = DeadLetterGroup.objects.get()
-        page = console(scheme, size)
+        page = console(*looks)
 
         page.goto(f"{live_server.url}/admin/triggers/deadlettergroup/")
         look(page, "dead-letters")
