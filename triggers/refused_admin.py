@@ -35,6 +35,8 @@ MOST_TOLD = 5
 class RefusedDeliveryAdmin(HistoryAdmin):
     """Kept for a day. What holds now becomes events, as if it had just been taken."""
 
+    list_title = "Refused deliveries"
+
     empty = (
         "No delivery was refused lately. One whose signature does not match is kept here for a day: "
         "mend the connection's secret, then verify it again."
