@@ -15,7 +15,7 @@ from django.views.decorators.http import require_POST
 from tenants.errors import CodedError
 from tenants.operators import HistoryAdmin
 from tenants.scope import every_tenant
-from triggers import dead_letters, dead_letters_page
+from triggers import dead_letters, dead_letters_page, replay_verbs
 from triggers.models import DeadLetterGroup
 
 if TYPE_CHECKING:
@@ -69,6 +69,7 @@ class DeadLetterGroupAdmin(HistoryAdmin):
             "console/dead_letter.html",
             title=str(group),
             may_change=may_change,
+            may_replay=replay_verbs.may_replay(request),
             people=people.values_list("username", flat=True)[:MOST_PEOPLE] if may_change else (),
             **shown,
         )

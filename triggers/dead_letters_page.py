@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 
 from logs.vocabulary import word
 from triggers import history
-from triggers.choices import GroupStatus
+from triggers.choices import GroupStatus, Records
 from triggers.home import execution_row
 from triggers.models import DeadLetterGroup, DeadLetterTenant
 
@@ -110,8 +110,6 @@ def _query(group: DeadLetterGroup) -> str:
 
 
 def _replay(group: DeadLetterGroup) -> str:
-    """Where all of them are replayed, after a preview; the filtered list until there is such a page."""
-    try:
-        return f"{reverse('admin:triggers_bulkreplay_add')}?{_query(group)}"
-    except NoReverseMatch:
-        return ""
+    """Where all that failed in it is replayed, after a preview."""
+    wanted = urlencode({"matching": _query(group), "records": Records.FAILED.value})
+    return f"{reverse('admin:triggers_replay_new')}?{wanted}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -177,6 +178,8 @@ class TestDeadLetters:
         assert "Globex" in shown
         found = text(console.get("/admin/triggers/execution/", {"group": str(letters.code)}))
         assert found.count("field-state") == 2
+        replay = re.search(r'id="replay" href="([^"]+)"', shown)[1].replace("&amp;", "&")
+        assert "2 executions" in text(console.get(replay))
         nothing = text(console.get("/admin/triggers/execution/", {"group": "x"}))
         assert "field-state" not in nothing
 
