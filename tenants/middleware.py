@@ -15,6 +15,7 @@ from django.http.request import split_domain_port
 from django.urls import get_script_prefix, set_script_prefix
 
 from circuitos.env import env
+from tenants import framing
 from tenants.models import Tenant
 from tenants.slots import Busy, database_slot
 
@@ -110,7 +111,9 @@ class Portal:
     def _enter(self, request: HttpRequest, tenant: Tenant) -> HttpResponseBase:
         request.tenant = tenant  # type: ignore[attr-defined]
         request.urlconf = PORTAL_URLS
-        return self.get_response(request)
+        response = self.get_response(request)
+        framing.allow(response, framing.ancestors(tenant))  # type: ignore[arg-type]
+        return response
 
     def _of_host(self, request: HttpRequest) -> Tenant | None:
         try:
@@ -129,7 +132,7 @@ class Portal:
         if known is None or known[0] < now:
             if len(self._cache) >= CACHE_SIZE:
                 self._cache.clear()  # host names are the caller's to invent
-            tenant = Tenant.objects.select_related("tier").filter(**{field: value}).first()
+            tenant = Tenant.objects.select_related("tier", "branding").filter(**{field: value}).first()
             known = self._cache[field, value] = (now + CACHE_SECONDS, tenant)
         return copy.copy(known[1])
 

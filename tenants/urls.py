@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from django.urls import path
 
-from tenants import confirm, invitation_views, members_views, password_views, portal_keys, sign_in_views
+from tenants import (
+    confirm,
+    invitation_views,
+    members_views,
+    password_views,
+    portal_keys,
+    settings_views,
+    sign_in_views,
+)
 
 urlpatterns = [
     path("sign-in/", sign_in_views.SignIn.as_view(), name="portal-sign-in"),
@@ -24,6 +32,9 @@ urlpatterns = [
     path("members/<int:member>/remove/", members_views.remove, name="portal-member-remove"),
     path("invitations/<uuid:code>/resend/", members_views.resend, name="portal-invitation-resend"),
     path("invitations/<uuid:code>/withdraw/", members_views.withdraw, name="portal-invitation-withdraw"),
+    path("settings/", settings_views.look, name="portal-settings"),
+    path("brand/<str:accent>.css", settings_views.stylesheet, name="portal-brand"),
+    path("brand/logo-<str:digest>", settings_views.logo, name="portal-logo"),
     path("confirm/", confirm.portal, name="portal-confirm"),
     path("keys/", portal_keys.api_keys, name="portal-keys"),
     path("keys/new/", portal_keys.create, name="portal-key-new"),
