@@ -1,4 +1,4 @@
-"""How a tenant's portal and mails look: name, logo, accent and sender, and who may show the portal in a frame."""
+"""How a tenant's portal and mails look, and which sites may show the portal in a frame."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def of(tenant: Tenant) -> Branding:
 
 
 def save(tenant: Tenant, look: Look, *, actor: str, at: datetime) -> Branding:
-    """Store the look. Raises ``BadAccent``, ``BadLogo``, ``BadOrigin`` or ``BadTenant``; then nothing changes."""
+    """Store the look, or nothing. Raises ``BadAccent``, ``BadLogo``, ``BadOrigin`` or ``BadTenant``."""
     check_timezone(look.timezone)
     accent = accents.read(look.accent) if look.accent else ""
     origins = list(dict.fromkeys(read_origin(origin) for origin in look.frame_ancestors))

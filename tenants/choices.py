@@ -26,13 +26,3 @@ class Role(TextChoices):
 
     OWNER = "owner", "Owner"
     MEMBER = "member", "Member"
-
-
-class CreationStatus(TextChoices):
-    """How far the creation of a tenant came."""
-
-    WAITING = "waiting", "Waiting for a worker"
-    MAKING = "making", "Making the schema"  # a worker has it; nothing is seen of it before it is whole
-    INVITING = "inviting", "Inviting the owner"  # it stands; the mail is on its way
-    DONE = "done", "Done"
-    FAILED = "failed", "Failed"  # nothing was left behind; it can be tried again

@@ -28,7 +28,7 @@ def allow(response: HttpResponse, sites: list[str]) -> None:
         return
     policy = STRICT.replace("frame-ancestors 'none'", f"frame-ancestors 'self' {' '.join(sites)}")
     response.headers.setdefault("Content-Security-Policy", policy)
-    response.xframe_options_exempt = True  # type: ignore[attr-defined]  # it knows no list of sites
+    response.xframe_options_exempt = True  # it knows no list of sites
 
 
 class FramedCookies:

@@ -11,7 +11,7 @@ from django.db import models
 from django_tenants.models import DomainMixin, TenantMixin
 
 from tenants.choices import CRM, Role, TenantStatus
-from tenants.portal_models import Branding, Invitation, Logo, TenantCreation
+from tenants.portal_models import Branding, Invitation, Logo
 
 __all__ = [
     "ApiKey",
@@ -24,7 +24,6 @@ __all__ = [
     "Membership",
     "Secret",
     "Tenant",
-    "TenantCreation",
     "Tier",
 ]
 

@@ -1,14 +1,13 @@
-"""Rows behind a tenant's portal: who was invited, what it looks like, and how a tenant came to be."""
+"""Rows behind a tenant's portal: who was invited, and what it looks like."""
 
 from __future__ import annotations
 
 import uuid
-from typing import Any
 
 from django.db import models
 from django.db.models import Q
 
-from tenants.choices import CreationStatus, Role
+from tenants.choices import Role
 
 
 class Invitation(models.Model):
@@ -66,38 +65,3 @@ class Logo(models.Model):
 
     def __str__(self) -> str:
         return f"the logo of {self.tenant_id}"
-
-
-class TenantCreation(models.Model):
-    """An operator's wish for a tenant, and how far it came. A worker makes it whole or not at all."""
-
-    code = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
-    slug = models.SlugField(max_length=40)
-    name = models.CharField(max_length=120)
-    plan: models.JSONField[dict[str, Any]] = models.JSONField(default=dict)  # as tenants.setup reads it
-    owner = models.EmailField(max_length=150, blank=True)
-    status = models.CharField(max_length=10, choices=CreationStatus, default=CreationStatus.WAITING)
-    problem_code = models.CharField(max_length=60, blank=True)
-    problem = models.CharField(max_length=500, blank=True)
-    attempts = models.PositiveSmallIntegerField(default=0)
-    requested_by = models.CharField(max_length=150)
-    requested_at = models.DateTimeField()
-    claimed_at = models.DateTimeField(null=True, blank=True)
-    finished_at = models.DateTimeField(null=True, blank=True)
-    tenant = models.ForeignKey("tenants.Tenant", models.CASCADE, null=True, blank=True, related_name="+")
-    invitation = models.ForeignKey(Invitation, models.SET_NULL, null=True, blank=True, related_name="+")
-    # The owner's link, sealed, until an operator has copied it.
-    sealed_token = models.BinaryField(null=True, editable=False)
-
-    class Meta:
-        indexes = [
-            # For the worker's round: those that wait, and those whose worker died.
-            models.Index(
-                fields=["requested_at"],
-                name="tenants_creation_unmade",
-                condition=Q(status__in=[CreationStatus.WAITING, CreationStatus.MAKING]),
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return self.slug

@@ -33,7 +33,7 @@ class LookForm(forms.Form):
         max_length=7,
         required=False,
         label="Accent colour",
-        help_text="Like #0b6b2a. It is made lighter in the dark and darker in the light until it can be read.",
+        help_text="Like #0b6b2a. Made lighter in the dark and darker in the light until it can be read.",
     )
     logo = forms.FileField(required=False, label="Logo", help_text="PNG, JPEG or WebP, at most 200 kB.")
     forgets_logo = forms.BooleanField(required=False, label="Take the logo away")
