@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from django.db import connection, transaction
 from django.db.models import Q
 
+from governor.judgment.masking import mask
 from logs.search import as_uuid
 from tenants import audit
 from tenants.errors import CodedError
@@ -120,9 +121,10 @@ def start(
         others = Replay.objects.filter(tenant=tenant, finished_at=None).values_list("pk")[:MOST_OPEN]
         if len(others) == MOST_OPEN:
             raise TooManyReplays(f"{MOST_OPEN} bulk replays are under way; wait for one, or cancel it.")
+        said = mask(dict(filter))  # it may name a person, and is kept
         made: Replay = Replay.objects.create(
             tenant=tenant,
-            filter=dict(filter),
+            filter=said,
             mode=mode,
             release=registry().release,
             records=records,
@@ -145,7 +147,7 @@ def start(
             target=f"replay {made.code}",
             tenant=tenant,
             data={
-                "filter": dict(filter),
+                "filter": said,
                 "mode": mode,
                 "records": records,
                 "executions": seen.executions,

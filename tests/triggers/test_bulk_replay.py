@@ -190,6 +190,14 @@ class TestStart:
         assert (row.actor, row.target, row.tenant) == ("operator", f"replay {made.code}", acme)
         assert row.data["executions"] == 2
 
+    def test_keeps_no_persons_address(self, acme):
+        fail(acme, 1)
+        with every_tenant():
+            made = bulk_replay.start(failed(), filter={"q": "ada@example.test"}, actor="operator", at=NOW)
+
+        assert "ada@" not in str(made.filter)
+        assert "ada@" not in str(AuditEvent.objects.get(verb="replay.started").data)
+
     def test_runs_what_was_previewed_or_says_that_it_changed(self, acme):
         runs = fail(acme, 2)
         with every_tenant():
