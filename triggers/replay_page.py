@@ -62,6 +62,8 @@ def _notes(seen: Preview) -> Any:
     among = "" if seen.is_checked_whole else f" (of the newest {seen.checked:,} records, which were checked)"
     if seen.choice.is_cut:
         yield (*warn, f"More than {MOST:,} match. These are the newest; narrow the filter for the others.")
+    if seen.records and not seen.checked:
+        yield (*warn, "What came later was not compared: that would have taken too long.")
     if seen.newer_events:
         said = plural(seen.newer_events, "record")
         yield (*warn, f"{said} changed since{among}: the CRM sent newer events than the ones that would run.")

@@ -19,6 +19,7 @@ from triggers.registry import Registry
 
 NOW = datetime(2026, 3, 2, tzinfo=UTC)
 pytestmark = pytest.mark.django_db
+SLOW = "SELECT 1, 1, 1, 1 FROM pg_sleep(5) -- %(ids)s %(most)s"
 
 
 @pytest.fixture(autouse=True)
@@ -93,6 +94,16 @@ class TestPreview:
             seen = preview(failed(), mode="live", records="all", at=NOW)
 
         assert (seen.succeeded_since, seen.newer_events, seen.gone) == (1, 2, 1)
+
+    def test_goes_without_the_comparison_that_takes_too_long(self, acme, monkeypatch):
+        fail(acme, 1)
+        monkeypatch.setattr("triggers.bulk_preview._SINCE", SLOW)
+        monkeypatch.setattr("triggers.bulk_preview.LONGEST_CHECK_MS", 20)
+
+        with every_tenant():
+            seen = preview(failed(), mode="live", records="all", at=NOW)
+
+        assert (seen.executions, seen.checked, seen.is_checked_whole) == (1, 0, False)
 
     def test_expects_the_calls_that_a_trigger_usually_makes(self, acme):
         from governor.models import TriggerProfile
