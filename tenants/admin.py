@@ -18,6 +18,7 @@ from tenants.addresses import hook_url, portal_url
 from tenants.clock import time_column
 from tenants.connections import rotate_secret, set_credentials
 from tenants.errors import CodedError
+from tenants.exports import Exported
 from tenants.models import ApiKey, AuditEvent, Connection, Domain, Membership, Tenant, Tier
 from tenants.operators import HistoryAdmin, OperatorAdmin, TenantFilter
 from tenants.provision import check_slug, check_timezone, create_tenant
@@ -315,7 +316,11 @@ class ApiKeyAdmin(AuditedAdmin):
 
 
 @admin.register(AuditEvent)
-class AuditEventAdmin(HistoryAdmin):
+class AuditEventAdmin(Exported, HistoryAdmin):
+    export_columns = {
+        "at": "at", "actor": "actor", "verb": "verb", "target": "target", "tenant": "tenant__slug",
+        "data": "data", "previous": "previous", "digest": "digest",
+    }  # fmt: skip
     empty = "Nobody has changed anything yet. Whatever an operator or a tenant changes is noted here."
     list_display = ["happened", "actor", "verb", "target", "tenant"]
     happened = time_column("at", "When", order="id")

@@ -8,9 +8,11 @@ from django.contrib import admin
 from django.db.models import Q
 from django.utils.html import format_html
 
+from governor.judgment.masking import mask
 from logs import search
 from logs.pills import moment, pill, tight_meters
 from logs.vocabulary import duration, status_of
+from tenants.exports import Exported
 from tenants.operators import HistoryAdmin, TenantFilter, exact
 from tenants.scope import every_tenant
 from triggers import (
@@ -65,7 +67,13 @@ __all__ = [
 
 
 @admin.register(Event)
-class EventAdmin(HistoryAdmin):
+class EventAdmin(Exported, HistoryAdmin):
+    export_columns = {
+        "id": "code", "tenant": "tenant__slug", "crm": "crm", "kind": "kind", "object": "object",
+        "operation": "operation", "record_id": "record_id", "status": "status", "reason": "reason",
+        "received_at": "received_at", "finished_at": "finished_at", "attempts": "attempts",
+    }  # fmt: skip
+    export_masked = staticmethod(mask)
     empty = (
         "No webhook has come in yet. Point a CRM at a connection's address, or send a signed sample: "
         "python manage.py send gohighlevel ContactCreate"
@@ -126,7 +134,17 @@ class EventAdmin(HistoryAdmin):
 
 
 @admin.register(Execution)
-class ExecutionAdmin(ReplayVerbs, ExecutionVerbs, HistoryAdmin):
+class ExecutionAdmin(ReplayVerbs, ExecutionVerbs, Exported, HistoryAdmin):
+    export_columns = {
+        "id": "code", "tenant": "tenant__slug", "trigger": "trigger", "object": "object",
+        "operation": "operation", "status": "status", "with_errors": "with_errors", "mode": "mode",
+        "release": "release", "error_code": "error_code", "error_detail": "error_detail",
+        "limit": "limit_name", "size": "size", "ok": "ok", "failed": "failed", "skipped": "skipped",
+        "attempts": "attempts", "created_at": "created_at", "started_at": "started_at",
+        "finished_at": "finished_at", "wall_ms": "wall_ms", "cpu_ms": "cpu_ms", "usage": "usage",
+    }  # fmt: skip
+    export_masked = staticmethod(mask)
+
     class Media:
         css = {"all": ["circuitos/executions.css", "circuitos/replay.css"]}
         js = ("circuitos/executions.js",)
@@ -168,9 +186,10 @@ class ExecutionAdmin(ReplayVerbs, ExecutionVerbs, HistoryAdmin):
         # The filters work out bounds and searches before the list is read.
         with every_tenant():
             views = saved_views.context(owner=request.user, query=request.META.get("QUERY_STRING", ""))
-            return super().changelist_view(
+            answer: HttpResponse = super().changelist_view(
                 request, {**(extra_context or {}), **views, "may_replay": self.has_replay_permission(request)}
             )
+        return answer
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Execution], search_term: str

@@ -12,6 +12,7 @@ from django.db import connection
 from django.utils.dateparse import parse_date
 
 from governor.calendar import day_of, month_of
+from tenants.exports import harmless
 from triggers.filters import BadFilter
 
 if TYPE_CHECKING:
@@ -26,8 +27,6 @@ MOST_LINES = 50_000  # of a CSV file
 CRM_WRITES = "CRM writes"  # what the outbox sent belongs to no single trigger
 FIELDS = ("executions", "api_calls", "ai_tokens", "ai_cost")
 YEARS = range(2000, 2101)
-# What a spreadsheet takes for the beginning of a formula.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 _BY_DAY = """
 SELECT starts_on, executions, api_calls, ai_tokens, ai_cost_micros FROM public.governor_usage
@@ -140,11 +139,6 @@ def usage_csv(tenant: Tenant, days: Days) -> str:
 def file_name(tenant: Tenant, days: Days) -> str:
     """How a download of the days is called."""
     return f"usage-{tenant.slug}-{days.first}-{days.last}.csv"
-
-
-def harmless(text: str) -> str:
-    """``text`` as a spreadsheet shows it and never computes it."""
-    return f"'{text}" if text.startswith(_FORMULA) else text
 
 
 def _day(name: str, text: str) -> date:
