@@ -49,6 +49,7 @@ class RoleAdmin(BaseGroupAdmin, OperatorAdmin):
     empty = "No role yet. Add one to give several people the same permissions."
 
 
+_OWN_PAGES = {"index": "admin:index", "tail": "tail"}  # of no model
 # The sidebar: section, then (title, icon, admin page). A page whose model is not registered is left out.
 _NAVIGATION: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
     (
@@ -57,6 +58,7 @@ _NAVIGATION: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
             ("Overview", "monitoring", "index"),
             ("Executions", "bolt", "triggers_execution_changelist"),
             ("Replays", "replay", "triggers_replay_changelist"),
+            ("Live tail", "stream", "tail"),
             ("Events", "move_to_inbox", "triggers_event_changelist"),
         ),
     ),
@@ -105,9 +107,9 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     groups = []
     for title, pages in _NAVIGATION:
         items = [
-            {"title": name, "icon": icon, "link": reverse(f"admin:{page}")}
+            {"title": name, "icon": icon, "link": reverse(_OWN_PAGES.get(page, f"admin:{page}"))}
             for name, icon, page in pages
-            if page == "index" or page in known
+            if page in _OWN_PAGES or page in known
         ]
         if items:
             groups.append({"title": title, "separator": bool(title), "items": items})

@@ -14,6 +14,7 @@ from circuitos import (
     health,
     jail_page,
     schema,  # noqa: F401 — registers how one proves who one is
+    tail_page,
 )
 from tenants import confirm
 
@@ -31,6 +32,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", RedirectView.as_view(pattern_name="admin:index"), name="home"),
     path("admin", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/confirm/", admin.site.admin_view(confirm.console), name="console-confirm"),
+    path("admin/tail/", admin.site.admin_view(tail_page.page), name="tail"),
+    path("admin/tail/rows/", admin.site.admin_view(tail_page.rows), name="tail-rows"),
     path("admin/jail/", admin.site.admin_view(jail_page.page), name="jail"),
     path("admin/", admin.site.urls),
     path("healthz", health.healthz, name="healthz"),

@@ -1,4 +1,4 @@
-"""``logs``: the newest executions, one a line, and with ``--follow`` each as it finishes."""
+"""``logs``: the newest executions, one a line, and with ``--follow`` each as it comes and as it ends."""
 
 from __future__ import annotations
 
@@ -8,17 +8,19 @@ from typing import IO, TYPE_CHECKING, Any, cast
 
 from django.core.management.base import BaseCommand, CommandError
 from rich.console import Console
+from rich.text import Text
 
-from logs.render import line_of
+from logs.entries import LEVELS
+from logs.render import line_of, status_text
+from tenants.errors import CodedError
 from tenants.scope import every_tenant
-from triggers import history
-from triggers.choices import FINISHED, ExecutionStatus
+from triggers import history, tail
+from triggers.choices import FINISHED
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
 
 SECONDS_BETWEEN_LOOKS = 1.0
-MOST_OPEN = 500  # executions under way that are followed at once
 
 
 class Command(BaseCommand):
@@ -28,47 +30,52 @@ class Command(BaseCommand):
         parser.add_argument("--follow", "-f", action="store_true", help="stay, and print each as it finishes")
         parser.add_argument("--count", "-n", type=int, default=20, help="how many to begin with (20)")
         parser.add_argument("--tenant", help="of one tenant only (its slug)")
-        parser.add_argument("--status", choices=ExecutionStatus.values, help="in this state only")
-        parser.add_argument("--q", help="an execution or record id, an e-mail or a phone number")
+        parser.add_argument("--trigger", help="of one trigger only (its whole name)")
+        parser.add_argument("--status", choices=tail.STATUSES, help="in this state only")
+        parser.add_argument("--level", choices=LEVELS, help="only with log lines of at least this level")
+        parser.add_argument("--text", help="only with log lines (or a trigger, an error code) that hold this")
+        parser.add_argument("--entries", action="store_true", help="print log lines below each")
+        parser.add_argument("--q", default="", help="an execution or record id, an e-mail or a phone number")
         parser.add_argument("--json", action="store_true", help="one JSON object a line")
 
     def handle(self, **options: Any) -> None:
         if options["count"] < 1:
             raise CommandError("--count must be at least 1.")
         console = Console(file=cast("IO[str]", self.stdout), highlight=False, soft_wrap=True)
-        with every_tenant():
-            found = history.executions()
-            if options["tenant"]:
-                found = found.filter(tenant__slug=options["tenant"])
-            if options["status"]:
-                found = found.filter(status=options["status"])
-            if options["q"]:
-                found = found.filter(history.matching(options["q"]))
-        newest = list(found.order_by("-pk")[: options["count"]])
-        for execution in reversed(newest):
-            self._print(execution, console, is_json=options["json"])
-        if options["follow"]:
-            try:
-                self._follow(found, newest, console, is_json=options["json"])
-            except KeyboardInterrupt:
-                return
+        query = options["q"] or ""
+        try:
+            with every_tenant():
+                asked = tail.wanted(options)
+                look = tail.begin(asked, most=options["count"], query=query)
+        except CodedError as error:
+            raise CommandError(str(error)) from error
+        for row in look.came:
+            self._print(row, console, options)
+        try:
+            while options["follow"]:
+                time.sleep(SECONDS_BETWEEN_LOOKS)
+                with every_tenant():
+                    look = tail.look(asked, look.cursor, query=query)
+                finished = [row for row in look.came if row.execution.status in FINISHED]
+                for row in [*look.ended, *finished]:
+                    self._print(row, console, options)
+                if look.is_behind and not options["json"]:
+                    console.print("… more came than is shown", style="yellow")
+        except KeyboardInterrupt:
+            return
 
-    def _follow(self, found: Any, newest: list[Any], console: Console, *, is_json: bool) -> None:
-        last = newest[0].pk if newest else 0
-        still_open = {execution.pk for execution in newest if execution.status not in FINISHED}
-        while True:
-            time.sleep(SECONDS_BETWEEN_LOOKS)
-            later = list(found.filter(pk__gt=last).order_by("pk")[:MOST_OPEN])
-            finished = list(found.filter(pk__in=still_open, status__in=FINISHED).order_by("pk"))
-            for execution in [*finished, *(item for item in later if item.status in FINISHED)]:
-                self._print(execution, console, is_json=is_json)
-            last = later[-1].pk if later else last
-            still_open -= {execution.pk for execution in finished}
-            still_open |= {execution.pk for execution in later if execution.status not in FINISHED}
-
-    def _print(self, execution: Any, console: Console, *, is_json: bool) -> None:
-        row = history.row_of(execution)
-        if is_json:
-            self.stdout.write(json.dumps(row, ensure_ascii=False))
-        else:
-            console.print(line_of(row))
+    def _print(self, row: tail.Row, console: Console, options: dict[str, Any]) -> None:
+        told = history.row_of(row.execution)
+        is_with_lines = options["entries"] or options["level"] or options["text"]
+        if options["json"]:
+            lines = [{"level": line.level, "message": line.message, "data": line.data} for line in row.lines]
+            self.stdout.write(
+                json.dumps({**told, "entries": lines} if is_with_lines else told, ensure_ascii=False)
+            )
+            return
+        console.print(line_of(told))
+        for line in row.lines if is_with_lines else []:
+            said = Text.assemble("          ", status_text(line.level), f"  {line.message}")
+            if line.data:
+                said.append(f"  {line.data}", style="dim")
+            console.print(said)
