@@ -13,7 +13,7 @@ from django.urls import reverse
 from unfold.dataclasses import SearchResult
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from circuitos import jail_page
+from circuitos import health, jail_page
 from tenants.clock import time_column
 from tenants.operators import OperatorAdmin, admin_url
 from tenants.scope import every_tenant
@@ -119,7 +119,8 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
 def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """Fill the overview page."""
     with every_tenant():
-        return {**context, "title": "Overview", "jail": jail_page.card(), **home.overview_page()}
+        shown = home.overview_page(parts=health.parts())
+        return {**context, "title": "Overview", "jail": jail_page.card(), **shown}
 
 
 def search(request: HttpRequest, term: str) -> list[SearchResult]:

@@ -83,6 +83,11 @@ def metrics(request: HttpRequest) -> HttpResponse:
     return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
 
 
+def parts() -> dict[str, str]:
+    """Each part's state, for whoever may wait for it."""
+    return {"postgres": _postgres(), **_behind()}
+
+
 def _postgres() -> str:
     """Whether PostgreSQL answers and takes writes: a replica cannot store.
 

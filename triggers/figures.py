@@ -18,6 +18,8 @@ BUCKETS = 30  # of two minutes
 # An index walk over the newest rows; beyond so many an hour the figures are of the newest ones, and say so.
 MOST_EXECUTIONS = 20_000
 MOST_WAITING = 10_000
+P95_GOAL_MS = 5_000  # the service's goals for scoring contacts
+SLOW_MS = 10_000
 
 _RECENT = """
     SELECT trigger, status, with_errors, size, ok, failed, wall_ms, created_at FROM (
@@ -39,6 +41,11 @@ _BY_TIME = f"""
            coalesce(sum(ok) FILTER (WHERE status <> 'bisected'), 0),
            coalesce(sum(failed) FILTER (WHERE status <> 'bisected'), 0)
     FROM ({_RECENT}) recent GROUP BY bucket
+"""  # noqa: S608 — constants only
+_LATENCY = f"""
+    SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY wall_ms),
+           percentile_cont(0.95) WITHIN GROUP (ORDER BY wall_ms), count(*) FILTER (WHERE wall_ms > %(slow)s)
+    FROM ({_RECENT}) recent WHERE wall_ms IS NOT NULL
 """  # noqa: S608 — constants only
 _WAITING = """
     SELECT count(*), min(received_at) FROM (
@@ -112,6 +119,22 @@ def overview(at: datetime) -> Overview:
         buckets=buckets,
         by_trigger=by_trigger(at),
     )
+
+
+@dataclass(frozen=True)
+class Latency:
+    """How long the last hour's executions took, in milliseconds; None when none has ended."""
+
+    p50: float | None
+    p95: float | None
+    slow: int  # took longer than SLOW_MS
+
+
+def latency(at: datetime) -> Latency:
+    """The last hour's times of execution: one query."""
+    with connection.cursor() as cursor:
+        cursor.execute(_LATENCY, {**_arguments(at), "slow": SLOW_MS})
+        return Latency(*cursor.fetchone())
 
 
 def _arguments(at: datetime) -> dict[str, Any]:

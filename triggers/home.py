@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.db.models import Count
 from django.utils.timezone import now
@@ -10,10 +10,14 @@ from django.utils.timezone import now
 from governor.choices import RequestStatus
 from governor.models import UpgradeRequest
 from logs.vocabulary import AMBER_FROM, duration, plural, status_of, word
-from triggers import figures, history, usage_view
+from triggers import figures, history, home_status, usage_view
 from triggers.choices import ExecutionStatus
 from triggers.models import Execution, Lane
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_PART_WORDS = {"ok": "ok", "busy": "running"}
 MOST_NEWEST = 8
 MOST_TROUBLE = 6
 MOST_PARKED = 5
@@ -24,7 +28,7 @@ TROUBLE_WITHIN = 20_000  # executions back from the newest; older trouble is fou
 ERROR_RATE_GOAL = 0.001  # the service's goal for failed executions
 
 
-def overview_page() -> dict[str, Any]:
+def overview_page(*, parts: Mapping[str, str]) -> dict[str, Any]:
     """The page's context for the tenants in scope: a fixed number of cheap queries."""
     at = now()
     hour = figures.overview(at)
@@ -50,9 +54,19 @@ def overview_page() -> dict[str, Any]:
         .order_by("-lanes")
     )
     asked = len(UpgradeRequest.objects.filter(status=RequestStatus.OPEN).values_list("pk")[:MOST_ASKED])
+    times = figures.latency(at)
+    reasons = list(by_reason)
     highest = max((total for total, _ in hour.buckets), default=0)
     return {
         "at": at,
+        "p50_text": duration(times.p50),
+        "p95_text": duration(times.p95),
+        "p95_tone": "bad" if (times.p95 or 0) > figures.P95_GOAL_MS else "good",
+        "slow_text": f"{times.slow:,} over 10 s" if times.slow else "none over 10 s",
+        "parts": [(name, state, word(_PART_WORDS.get(state, "refused"))) for name, state in parts.items()],
+        "standing": home_status.standing(
+            hour=hour, latency=times, parked=sum(lanes for _, lanes in reasons), parts=parts
+        ),
         "hour": hour,
         "rate_text": f"{hour.error_rate:.1%}" if hour.executions else "–",
         "rate_tone": "bad" if hour.error_rate > ERROR_RATE_GOAL else "good",
@@ -75,7 +89,7 @@ def overview_page() -> dict[str, Any]:
         "newest": [execution_row(execution) for execution in newest],
         "trouble": [execution_row(execution) for execution in trouble],
         "parked": parked,
-        "parked_by_reason": [(reason, plural(lanes, "lane")) for reason, lanes in by_reason],
+        "parked_by_reason": [(reason, plural(lanes, "lane")) for reason, lanes in reasons],
         "near": usage_view.nearest(at=at, most=MOST_NEAR, above=AMBER_FROM),
         "asked_text": f"{plural(asked, 'upgrade request')} open" if asked else "",
         "triggers": [

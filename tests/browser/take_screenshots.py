@@ -52,6 +52,7 @@ PICTURES = (
     ("portal-activity", "activity/", "light", chromium.WIDE),
     ("portal-connection", "connections/", "dark", chromium.WIDE),
     ("portal-usage", "usage/", "dark", chromium.WIDE),
+    ("tail", "/admin/tail/", "dark", chromium.WIDE),
 )
 # What is done on a page before its picture is taken.
 DEEDS = {"limits": _preview, "portal-connection": _try}
