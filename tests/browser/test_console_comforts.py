@@ -79,6 +79,6 @@ class TestComforts:
         plain = page.context.browser.new_context(java_script_enabled=False, storage_state=state).new_page()
         plain.goto(f"{live_server.url}/admin/tail/")
 
-        assert "First.one" in plain.inner_html("#tail-rows")
-        assert "reload it" in plain.inner_html("#tail-state")
+        assert "First.one" in plain.text_content("#tail-rows")
+        assert "reload it" in plain.text_content("#tail-state")
         plain.context.close()

@@ -35,8 +35,8 @@
   window.addEventListener("blur", leave);
   window.addEventListener("focus", arrive);
 
+  // Its element is gone by then: the answer brought the next one.
   document.body.addEventListener("htmx:afterRequest", (event) => {
-    if (event.target.id !== "tail-poll" && event.detail.elt?.id !== "tail-poll") return;
     isAsking = false;
     fault = event.detail.successful ? "" : "No answer from the server; trying again";
     while (list.children.length > MOST) list.lastElementChild.remove();
