@@ -2,34 +2,40 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.contrib import admin, messages
+from django.db import transaction
 from django.db.models import Model
+from django.http import HttpResponseRedirect
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.timezone import now
 from unfold.admin import TabularInline
 from unfold.widgets import UnfoldAdminPasswordWidget
 
-from tenants import audit
+from tenants import audit, invitation_mail
 from tenants.addresses import hook_url, portal_url
 from tenants.clock import time_column
 from tenants.connections import rotate_secret, set_credentials
 from tenants.errors import CodedError
 from tenants.exports import Exported
 from tenants.models import ApiKey, AuditEvent, Connection, Domain, Membership, Tenant, Tier
+from tenants.new_tenant import open_tenant
 from tenants.operators import HistoryAdmin, OperatorAdmin, TenantFilter
-from tenants.provision import check_slug, check_timezone, create_tenant
 from tenants.reauthentication import demand
+from tenants.tenant_forms import NewTenantForm, TenantForm
 from tenants.tokens import issue, revoke
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from datetime import datetime
 
     from django.db.models import QuerySet
     from django.http import HttpRequest, HttpResponse
+
+    from tenants.models import Invitation
 
 
 class AuditedAdmin(OperatorAdmin):
@@ -124,22 +130,6 @@ class MembershipInline(TabularInline):  # type: ignore[misc]
     autocomplete_fields = ["user"]
 
 
-class TenantForm(forms.ModelForm[Tenant]):
-    def clean_slug(self) -> str:
-        return _checked(check_slug, self.cleaned_data["slug"])
-
-    def clean_timezone(self) -> str:
-        return _checked(check_timezone, self.cleaned_data["timezone"])
-
-
-def _checked(check: Callable[[str], None], value: str) -> str:
-    try:
-        check(value)
-    except CodedError as error:
-        raise forms.ValidationError(str(error)) from error
-    return value
-
-
 @admin.register(Tenant)
 class TenantAdmin(AuditedAdmin):
     form = TenantForm
@@ -151,9 +141,16 @@ class TenantAdmin(AuditedAdmin):
     search_fields = ["slug", "name"]
     ordering = ["slug"]
 
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:  # noqa: FBT001, FBT002
+        return super().get_form(request, obj, change, **kwargs, **({} if obj else {"form": NewTenantForm}))
+
     def get_fields(self, request: HttpRequest, obj: Tenant | None = None) -> list[str]:
-        fields = ["slug", "name", "tier", "timezone", "settings"]
-        return [*fields, "status", "schema_name", "portal", "limits"] if obj else fields
+        if obj is None:
+            return ["name", "slug", "tier", "timezone", "owner", "template", "host", "settings"]
+        return ["slug", "name", "tier", "timezone", "settings", "status", "schema_name", "portal", "limits"]
+
+    def get_prepopulated_fields(self, request: HttpRequest, obj: Any = None) -> dict[str, Any]:
+        return {} if obj else {"slug": ["name"]}
 
     def get_readonly_fields(self, request: HttpRequest, obj: Tenant | None = None) -> list[str]:
         return ["slug", "schema_name", "portal", "limits"] if obj else []
@@ -164,14 +161,37 @@ class TenantAdmin(AuditedAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False  # it drops a schema: a command's work, not a click's
 
+    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
+        try:
+            answer: HttpResponse = super().add_view(request, form_url, extra_context)
+        except CodedError as error:  # what only creating it could tell: another took the name meanwhile
+            messages.error(request, f"Nothing was created: {error}")
+            return HttpResponseRedirect(request.get_full_path())
+        return answer
+
     def store(self, request: HttpRequest, obj: Any, form: forms.ModelForm[Any], *, is_new: bool) -> None:
         if not is_new:
             obj.save(update_fields=form.changed_data)
             return
-        made = create_tenant(
-            slug=obj.slug, name=obj.name, tier=obj.tier, timezone=obj.timezone, settings=obj.settings
+        at = now()
+        opened = open_tenant(
+            slug=obj.slug,
+            name=obj.name,
+            tier=obj.tier,
+            timezone=obj.timezone,
+            settings=obj.settings,
+            host=form.cleaned_data["host"] or None,
+            owner=form.cleaned_data["owner"],
+            template=form.cleaned_data["template"],
+            actor=request.user.get_username(),
+            at=at,
         )
-        obj.__dict__.update(made.__dict__)
+        obj.__dict__.update(opened.tenant.__dict__)
+        if opened.invitation:
+            url = f"{portal_url(obj, request)}invitation/{opened.token}/"
+            said = "The owner, {}, gets this link by e-mail. It is shown this once: <code>{}</code>"
+            messages.info(request, format_html(said, opened.invitation.email, url))
+            transaction.on_commit(partial(_mail_owner, request, opened.invitation, url, at))
 
     @admin.display(description="Portal")
     def portal(self, tenant: Tenant) -> str:
@@ -184,6 +204,13 @@ class TenantAdmin(AuditedAdmin):
             reverse("admin:governor_override_effective", args=[tenant.code]),
             reverse("admin:governor_usage_tenant", args=[tenant.code]),
         )
+
+
+def _mail_owner(request: HttpRequest, invitation: Invitation, url: str, at: datetime) -> None:
+    """Send the mail, when the tenant stands."""
+    problem = invitation_mail.send(invitation, url=url, at=at)
+    if problem:
+        messages.warning(request, f"The invitation was not mailed: {problem}. Give the link on yourself.")
 
 
 FORGET = "-"

@@ -8,3 +8,9 @@ from django.apps import AppConfig
 class TriggersConfig(AppConfig):
     name = "triggers"
     verbose_name = "Triggers"
+
+    def ready(self) -> None:
+        from tenants import new_tenant
+        from triggers.template_copy import copy_switches
+
+        new_tenant.register("triggers", copy_switches)
