@@ -28,14 +28,17 @@ class TestCreate:
         assert json.loads((home / "demo.json").read_text()) == document
         assert (home / "demo.json").stat().st_mode & 0o077 == 0
         assert document["base_url"] == "http://127.0.0.1:8123"
-        assert client.login(username="operator", password=document["admin"]["password"])
+        operator = {"username": "operator", "password": document["admin"]["password"]}
+        assert client.post("/admin/login/?next=/admin/", operator)["Location"] == "/admin/"
         assert ApiKey.objects.get(digest=digest(document["api_token"])).tenant is None
         for told in document["tenants"]:
             tenant = Tenant.objects.get(slug=told["slug"])
             assert told["tier"] == tenant.tier_id
             assert ApiKey.objects.get(digest=digest(told["api_token"])).tenant == tenant
             portal = told["portal"]
-            assert client.login(username=portal["username"], password=portal["password"])
+            person = {"username": portal["username"], "password": portal["password"]}
+            home_page = f"/t/{told['slug']}/"
+            assert client.post(f"{home_page}sign-in/", person)["Location"] == home_page
             owner = Membership.objects.get(tenant=tenant, user__username=portal["username"])
             assert owner.role == "owner"
         assert [told["tier"] for told in document["tenants"]] == ["free", "paid"]
