@@ -6,16 +6,15 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from django.contrib import admin
-from django.contrib.auth.admin import GroupAdmin as BaseGroupAdmin
-from django.contrib.auth.admin import UserAdmin as BaseUserAdmin
-from django.contrib.auth.models import Group, User
 from django.urls import reverse
 from unfold.dataclasses import SearchResult
-from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from circuitos import health, jail_page
-from tenants.clock import time_column
-from tenants.operators import OperatorAdmin, admin_url
+from circuitos import (
+    health,
+    jail_page,
+    people_admin,  # noqa: F401 - registers people and roles
+)
+from tenants.operators import admin_url
 from tenants.scope import every_tenant
 from triggers import finding, history, home
 
@@ -23,31 +22,6 @@ if TYPE_CHECKING:
     from django.http import HttpRequest
 
 MOST_FOUND = 8
-
-admin.site.unregister(User)
-admin.site.unregister(Group)
-
-
-@admin.register(User)
-class PersonAdmin(BaseUserAdmin[User], OperatorAdmin):
-    """People who sign in: operators and members of tenants."""
-
-    form = UserChangeForm
-    add_form = UserCreationForm
-    change_password_form = AdminPasswordChangeForm
-    empty = "Nobody has an account yet. Add a person, then give them a role."
-    list_display = ["username", "email", "is_staff", "is_active", "seen"]
-    seen = time_column("last_login", "Last sign-in")
-    list_filter = ["is_staff", "is_active"]
-    ordering = ["username"]
-
-
-@admin.register(Group)
-class RoleAdmin(BaseGroupAdmin, OperatorAdmin):
-    """Named sets of permissions for operators."""
-
-    empty = "No role yet. Add one to give several people the same permissions."
-
 
 _OWN_PAGES = {"index": "admin:index", "tail": "tail"}  # of no model
 # The sidebar: section, then (title, icon, admin page). A page whose model is not registered is left out.
@@ -103,7 +77,11 @@ _NAVIGATION: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
 
 def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     """The sidebar."""
-    known = {f"{m._meta.app_label}_{m._meta.model_name}_changelist" for m in admin.site._registry}  # noqa: SLF001
+    known = {
+        f"{m._meta.app_label}_{m._meta.model_name}_changelist"  # noqa: SLF001
+        for m, page in admin.site._registry.items()  # noqa: SLF001
+        if page.has_view_or_change_permission(request)
+    }
     groups = []
     for title, pages in _NAVIGATION:
         items = [

@@ -56,6 +56,11 @@ def bad_request(request: HttpRequest, exception: Exception | None = None) -> Htt
 
 
 def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    user = getattr(request, "user", None)
+    if request.path.startswith("/admin/") and getattr(user, "is_staff", False):
+        return _refuse(
+            request, 403, sentence="Your role does not include this. An owner may change your role."
+        )
     return _refuse(request, 403)
 
 

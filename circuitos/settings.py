@@ -85,6 +85,7 @@ MIDDLEWARE = [
     "circuitos.csp.ContentSecurityPolicyMiddleware",
     "tenants.throttling.RateHeaders",
     "tenants.middleware.Portal",
+    "tenants.door.Door",
     "axes.middleware.AxesMiddleware",  # last: it answers for the sign-in it refused
 ]
 AUTHENTICATION_BACKENDS = [
@@ -125,7 +126,7 @@ AUTH_PASSWORD_VALIDATORS = [
 AXES_VERBOSE = False
 AXES_FAILURE_LIMIT = 5
 AXES_COOLOFF_TIME = timedelta(minutes=15)
-AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_LOCKOUT_PARAMETERS = "tenants.lockout.parameters"
 AXES_USERNAME_CALLABLE = "tenants.lockout.counted_name"
 AXES_LOCKOUT_CALLABLE = "circuitos.errors.locked_out"
 AXES_RESET_ON_SUCCESS = True
@@ -149,6 +150,7 @@ PASSWORD_RESET_TIMEOUT = 3600
 LOGIN_URL = "/admin/login/"
 LOGIN_REDIRECT_URL = "/admin/"
 SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_AGE = 14 * 86400  # of the portal; the console's sessions end sooner (tenants.door)
 SECURE_CONTENT_TYPE_NOSNIFF = True
 X_FRAME_OPTIONS = "DENY"
 SECURE_COOKIES = ENV.public_url.startswith("https://")
@@ -265,6 +267,7 @@ LOGGING = {
         "django": {"handlers": []},  # the root's handler is enough; Django's own would say all twice
         "django.request": {"level": "ERROR"},
         "celery": {"level": "WARNING"},
+        "axes": {"level": "ERROR"},  # the audit log tells of lockouts
     },
 }
 

@@ -16,7 +16,7 @@ from circuitos import (
     schema,  # noqa: F401 — registers how one proves who one is
     tail_page,
 )
-from tenants import confirm
+from tenants import confirm, factor_pages
 
 if TYPE_CHECKING:
     from django.urls import URLPattern, URLResolver
@@ -34,6 +34,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/confirm/", admin.site.admin_view(confirm.console), name="console-confirm"),
     path("admin/tail/", admin.site.admin_view(tail_page.page), name="tail"),
     path("admin/tail/rows/", admin.site.admin_view(tail_page.rows), name="tail-rows"),
+    path("admin/code/", factor_pages.code, name="console-code"),
+    path("admin/second-factor/", factor_pages.set_up, name="console-second-factor"),
     path("admin/jail/", admin.site.admin_view(jail_page.page), name="jail"),
     path("admin/", admin.site.urls),
     path("healthz", health.healthz, name="healthz"),

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from django.http import HttpRequest
 
 SENTENCE = "Too many wrong tries. For 15 minutes nobody gets in from here with this name; then try again."
+# Wrong codes are counted apart, so that the right password does not forget them.
+_CODE = "second factor of "
 _NAMES = ("username", "email", "login")
 
 
@@ -35,14 +37,20 @@ def counted_name(request: HttpRequest, credentials: Mapping[str, Any] | None) ->
     return blind(_name(request, credentials))
 
 
+def parameters(request: HttpRequest, credentials: Mapping[str, Any] | None) -> list[Any]:
+    """A name and an address together; for codes the name alone, since who tries one has the password."""
+    is_code = bool(credentials) and str((credentials or {}).get("username", "")).startswith(_CODE)
+    return ["username"] if is_code else [["username", "ip_address"]]
+
+
 def is_locked(request: HttpRequest, user: User) -> bool:
-    """Whether the person may not try from this address just now."""
-    return not AxesProxyHandler.is_allowed(request, {"username": user.get_username()})
+    """Whether the person may try no code just now."""
+    return not AxesProxyHandler.is_allowed(request, {"username": _CODE + user.get_username()})
 
 
 def failed(request: HttpRequest, user: User) -> None:
     """Count a wrong second factor as a wrong password is counted."""
-    user_login_failed.send(__name__, credentials={"username": user.get_username()}, request=request)
+    user_login_failed.send(__name__, credentials={"username": _CODE + user.get_username()}, request=request)
 
 
 def passed(request: HttpRequest, user: User) -> None:
@@ -50,11 +58,13 @@ def passed(request: HttpRequest, user: User) -> None:
     AxesProxyHandler.reset_attempts(
         username=blind(user.get_username()), ip_address=request.META.get("REMOTE_ADDR")
     )
+    AxesProxyHandler.reset_attempts(username=blind(_CODE + user.get_username()))
 
 
 def lift(user: User) -> int:
     """Let a person try again from anywhere. Returns how many addresses had wrong tries."""
-    return int(AxesProxyHandler.reset_attempts(username=blind(user.get_username())))
+    names = (user.get_username(), _CODE + user.get_username())
+    return sum(int(AxesProxyHandler.reset_attempts(username=blind(name))) for name in names)
 
 
 @receiver(pre_save, sender=AccessAttempt)
@@ -67,7 +77,7 @@ def _record(request: HttpRequest, **_: Any) -> None:
     # Once, when it begins; tries during the lockout are refused without a word.
     if not getattr(request, "axes_failures_since_start", None):
         return
-    name = _name(request, getattr(request, "axes_credentials", None))
+    name = _name(request, getattr(request, "axes_credentials", None)).removeprefix(_CODE)
     person = (
         get_user_model().objects.filter(Q(username=name) | Q(email__iexact=name)).first() if name else None
     )
