@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from allauth.account.models import EmailAddress
-from allauth.mfa.models import Authenticator
+from allauth.account import admin as account_admin
+from allauth.mfa import admin as mfa_admin
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.admin import GroupAdmin as BaseGroupAdmin
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 admin.site.unregister(User)
 admin.site.unregister(Group)
 # allauth's own pages would show sealed secrets, and let them be edited.
-admin.site.unregister(Authenticator)
-if admin.site.is_registered(EmailAddress):
-    admin.site.unregister(EmailAddress)
+for theirs in (mfa_admin.Authenticator, account_admin.EmailAddress, account_admin.EmailConfirmation):
+    if admin.site.is_registered(theirs):
+        admin.site.unregister(theirs)
 
 
 class PersonForm(UserChangeForm):  # type: ignore[misc]  # unfold ships no types

@@ -6,7 +6,7 @@ import base64
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
-import qrcode
+import qrcode  # type: ignore[import-untyped]
 from django.contrib import admin
 from django.http import Http404, HttpResponseRedirect
 from django.shortcuts import render
@@ -16,7 +16,7 @@ from django.utils.timezone import now
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
-from qrcode.image.svg import SvgPathImage
+from qrcode.image.svg import SvgPathImage  # type: ignore[import-untyped]
 
 from tenants import audit, second_factor
 from tenants.door import pass_through

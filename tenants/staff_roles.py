@@ -43,8 +43,8 @@ PLACES: dict[str, StaffRole] = {
     "tenants.membership": StaffRole.OPERATOR,
     "tenants.tenant": StaffRole.OPERATOR,
     "tenants.tier": StaffRole.LIMITS,
-    "triggers.bulkreplay": StaffRole.OPERATOR,
-    "triggers.deadletter": StaffRole.OPERATOR,
+    "triggers.replay": StaffRole.OPERATOR,
+    "triggers.deadlettergroup": StaffRole.OPERATOR,
     "triggers.event": StaffRole.OPERATOR,
     "triggers.execution": StaffRole.OPERATOR,
     "triggers.lane": StaffRole.OPERATOR,
@@ -64,7 +64,7 @@ def holds(role: str, label: str, codename: str) -> bool:
 
 def apply_roles(**_: Any) -> None:
     """Bring the groups to what the table says; twice does nothing more. Runs after each migration."""
-    if connection.schema_name != "public":
+    if getattr(connection, "schema_name", "public") != "public":
         return
     known = Permission.objects.filter(content_type__app_label__in=APPS).values_list(
         "pk", "content_type__app_label", "content_type__model", "codename"
