@@ -32,6 +32,8 @@ SEEN_EACH_SECONDS = 60  # how exactly idleness is known: a write a minute is eno
 OPEN = ("/admin/login/", "/admin/logout/", "/admin/code/", "/admin/second-factor/")
 # Django's own pages that show nothing of anybody.
 _PLAIN = frozenset({"confirm", "console-confirm", "jsi18n", "password_change", "password_change_done"})
+# Pages that are not named for the model they show; what is not here shows executions.
+_OTHER = (("triggers_trigger_", "triggers.view_triggerconfig"),)
 
 
 class Door:
@@ -72,7 +74,8 @@ def _may_see(request: HttpRequest, name: str) -> bool:
     for model, page in admin.site._registry.items():  # noqa: SLF001 - there is no other way to ask
         if name.startswith(f"{model._meta.app_label}_{model._meta.model_name}_"):  # noqa: SLF001
             return bool(page.has_view_or_change_permission(request) or page.has_add_permission(request))
-    return bool(request.user.has_perm("triggers.view_execution"))
+    wanted = next((may for start, may in _OTHER if name.startswith(start)), "triggers.view_execution")
+    return request.user.has_perm(wanted)
 
 
 def _expired(request: HttpRequest) -> HttpResponseBase | None:

@@ -45,7 +45,7 @@ class TestPages:
     def test_members_have_no_console(self, client, owner):
         client.force_login(owner)
 
-        assert client.get(url("tenant_changelist")).status_code == 302
+        assert client.get(url("tenant_changelist")).status_code == 404
 
 
 class TestTenantPage:

@@ -91,7 +91,7 @@ class TestPages:
     def test_is_for_operators_alone(self, client, owner):
         client.force_login(owner)
 
-        assert client.get(LIST).status_code == 302
+        assert client.get(LIST).status_code == 404
 
     @pytest.mark.parametrize("page", ["lane", "outboxwrite", "refuseddelivery", "triggerconfig"])
     def test_details_open(self, console, busy, page):

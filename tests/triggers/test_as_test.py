@@ -290,7 +290,7 @@ class TestTheButton:
         )
 
     def test_wants_a_post_and_the_right_to_look(self, viewer, succeeded):
-        assert viewer.get(f"/admin/triggers/execution/{succeeded.code}/test/").status_code == 405
+        assert viewer.get(f"/admin/triggers/execution/{succeeded.code}/test/").status_code == 403
         assert viewer.post(f"/admin/triggers/execution/{succeeded.code}/test/").status_code == 403
 
     def test_the_command_prints_it(self, succeeded, capsys):

@@ -179,4 +179,4 @@ class TestSavedViews:
 
     def test_want_a_post_and_the_right_to_see_the_list(self, console, viewer):
         assert save(viewer).status_code == 403
-        assert viewer.get(f"{LIST}views/save/").status_code == 405
+        assert viewer.get(f"{LIST}views/save/").status_code == 403

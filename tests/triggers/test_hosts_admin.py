@@ -61,7 +61,7 @@ class TestList:
     def test_is_for_operators_alone(self, client, owner, states):
         client.force_login(owner)
 
-        assert client.get(LIST).status_code == 302
+        assert client.get(LIST).status_code == 404
 
 
 class TestClose:

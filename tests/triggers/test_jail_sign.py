@@ -119,7 +119,7 @@ class TestPages:
     def test_the_page_is_for_operators_alone(self, client, owner):
         client.force_login(owner)
 
-        assert client.get("/admin/jail/").status_code == 302
+        assert client.get("/admin/jail/").status_code == 404
 
 
 class TestHeld:
