@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django.templatetags.static import static
+from django.urls import reverse_lazy
 
 from circuitos.env import env
 
@@ -55,6 +56,7 @@ UNFOLD: dict[str, Any] = {
     "SITE_HEADER": "CircuitOS",
     "SITE_SUBHEADER": "Operator console",
     "SITE_URL": None,
+    "ACCOUNT": {"navigation": [{"title": "Second factor", "link": reverse_lazy("console-second-factor")}]},
     "SITE_ICON": {
         "light": lambda request: static("circuitos/mark-light.svg"),
         "dark": lambda request: static("circuitos/mark-dark.svg"),
