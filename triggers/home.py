@@ -10,7 +10,7 @@ from django.utils.timezone import now
 from governor.choices import RequestStatus
 from governor.models import UpgradeRequest
 from logs.vocabulary import AMBER_FROM, duration, plural, status_of, word
-from triggers import figures, history, home_status, usage_view
+from triggers import figures, history, home_status, releases, usage_view
 from triggers.choices import ExecutionStatus
 from triggers.models import Execution, Lane
 
@@ -90,6 +90,7 @@ def overview_page(*, parts: Mapping[str, str]) -> dict[str, Any]:
         "trouble": [execution_row(execution) for execution in trouble],
         "parked": parked,
         "parked_by_reason": [(reason, plural(lanes, "lane")) for reason, lanes in reasons],
+        "release": releases.release_of("live"),
         "near": usage_view.nearest(at=at, most=MOST_NEAR, above=AMBER_FROM),
         "asked_text": f"{plural(asked, 'upgrade request')} open" if asked else "",
         "triggers": [
