@@ -10,31 +10,14 @@ import pytest
 
 from tenants.scope import every_tenant
 from tests.query_counts import counted
-from tests.triggers.engine import Runs, drain, poisoned_by, put, spec, supervisor
-from triggers import bulk_feed, bulk_replay, registry
+from tests.triggers.engine import Runs, drain, poisoned_by, spec, supervisor
+from triggers import bulk_feed, bulk_replay
 from triggers.models import Execution, Replay
-from triggers.registry import Registry
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("replayable")]
 LIST = "/admin/triggers/execution/"
 NEW = "/admin/triggers/replay/new/"
 FAILED = {"matching": "status=failed"}
-
-
-@pytest.fixture(autouse=True)
-def _scripts(monkeypatch):
-    known = Registry([spec(batch_size=1)], content="0123456789abcdef")
-    monkeypatch.setattr(registry._Held, "registry", known)
-
-
-@pytest.fixture
-def failures(acme, globex):
-    """Two of acme, one of globex, and one that succeeded."""
-    names = {"a0": acme, "a1": acme, "g0": globex}
-    for name, tenant in names.items():
-        put(tenant, name)
-    put(acme, "fine")
-    drain(supervisor(Runs(poisoned_by(*names)), spec(batch_size=1)))
 
 
 def text(answer):
