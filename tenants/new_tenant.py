@@ -7,19 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
 
-from tenants import audit, invitations
+from tenants import invitations
 from tenants.choices import Role
+from tenants.lending import lend
 from tenants.provision import create_tenant
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from datetime import datetime
 
     from tenants.models import Invitation, Tenant, Tier
-
-    Lend = Callable[[Tenant, Tenant], int]
-
-_lenders: dict[str, Lend] = {}
 
 
 @dataclass(frozen=True)
@@ -29,14 +26,6 @@ class Opened:
     tenant: Tenant
     invitation: Invitation | None
     token: str
-    copied: dict[str, int]
-
-
-def register(name: str, lend: Lend) -> None:
-    """Add what else is copied from a template, besides its settings. ``lend(source, target)`` counts rows."""
-    if name in _lenders:
-        raise ValueError(f"What a template lends as {name!r} is registered already.")
-    _lenders[name] = lend
 
 
 def open_tenant(
@@ -62,19 +51,11 @@ def open_tenant(
         tenant = create_tenant(
             slug=slug, name=name, tier=tier, timezone=timezone, settings={**lent, **settings}, host=host
         )
-        copied = {what: lend(template, tenant) for what, lend in _lenders.items()} if template else {}
+        if template:
+            lend(template, tenant, actor=actor, at=at)
         invitation, token = None, ""
         if owner:
             invitation, token = invitations.invite(
                 tenant=tenant, email=owner, role=Role.OWNER, actor=actor, at=at
             )
-        if template:
-            audit.record(
-                actor=actor,
-                verb="copied a template to",
-                target=f"tenant {tenant.slug}",
-                tenant=tenant,
-                data={"from": template.slug, **copied},
-                at=at,
-            )
-    return Opened(tenant, invitation, token, copied)
+    return Opened(tenant, invitation, token)

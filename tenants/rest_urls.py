@@ -13,14 +13,15 @@ if TYPE_CHECKING:
     from rest_framework.views import APIView
 
 
-def _both(route: str, view: type[APIView], name: str) -> list[URLPattern]:
+def both(route: str, view: type[APIView], name: str) -> list[URLPattern]:
+    """The address with its last slash, which the schema tells, and without."""
     return [path(f"{route}/", view.as_view(), name=name), path(route, view.as_view(schema=None))]
 
 
 urlpatterns = [
-    *_both("tenants", api.TenantList, "tenants"),
-    *_both("tenants/<str:slug>", api.TenantDetail, "tenant"),
-    *_both("connections", api.ConnectionList, "connections"),
-    *_both("connections/<str:code>", api.ConnectionDetail, "connection"),
-    *_both("connections/<str:code>/rotate-secret", api.RotateSecret, "rotate-secret"),
+    *both("tenants", api.TenantList, "tenants"),
+    *both("tenants/<str:slug>", api.TenantDetail, "tenant"),
+    *both("connections", api.ConnectionList, "connections"),
+    *both("connections/<str:code>", api.ConnectionDetail, "connection"),
+    *both("connections/<str:code>/rotate-secret", api.RotateSecret, "rotate-secret"),
 ]

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from tenants import audit
 from tenants.choices import CRM, Role
 from tenants.connections import BadConnection, connect, new_secret, set_credentials, signing_secrets
+from tenants.lending import lend
 from tenants.members import invite
 from tenants.provision import BadTenant, create_tenant
 from tenants.tokens import issue
@@ -100,8 +101,11 @@ def plan_like(tenant: Tenant) -> dict[str, Any]:
     return {"tier": tenant.tier_id, "timezone": tenant.timezone, "settings": tenant.settings}
 
 
-def set_up(plan: TenantPlan, *, actor: str, at: datetime) -> Made:
-    """Create everything the plan names, or nothing. Raises ``BadTenant`` or ``TenantExists``."""
+def set_up(plan: TenantPlan, *, template: Tenant | None = None, actor: str, at: datetime) -> Made:
+    """Create everything the plan names, and what a template lends, or nothing.
+
+    Raises ``BadTenant`` or ``TenantExists``.
+    """
     with transaction.atomic():
         tenant = create_tenant(
             slug=plan.slug,
@@ -111,6 +115,8 @@ def set_up(plan: TenantPlan, *, actor: str, at: datetime) -> Made:
             settings=plan.settings,
             host=plan.host,
         )
+        if template:
+            lend(template, tenant, actor=actor, at=at)
         made = Made(tenant, token=issue(tenant=tenant, user=None, name="first token")[1])
         if plan.owner:
             _, made.owner_password = invite(tenant=tenant, email=plan.owner, role=Role.OWNER)

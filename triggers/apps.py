@@ -10,7 +10,7 @@ class TriggersConfig(AppConfig):
     verbose_name = "Triggers"
 
     def ready(self) -> None:
-        from tenants import new_tenant
+        from tenants import lending
         from triggers.template_copy import copy_switches
 
-        new_tenant.register("triggers", copy_switches)
+        lending.register("triggers", copy_switches)

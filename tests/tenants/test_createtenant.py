@@ -9,6 +9,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from tenants.models import AuditEvent, Membership, Tenant
+from triggers.models import TriggerConfig
 
 pytestmark = pytest.mark.django_db
 
@@ -45,10 +46,14 @@ class TestCreateTenant:
     def test_takes_settings_of_a_tenant_but_no_people(self, acme, owner):
         Tenant.objects.filter(pk=acme.pk).update(settings={"industry": "solar"}, timezone="America/Denver")
 
+        TriggerConfig.objects.create(tenant=acme, trigger="A.b", is_enabled=False, pause_reason="mending")
+
         run("initech", "--from", "acme")
 
         tenant = Tenant.objects.get(slug="initech")
         assert (tenant.settings, tenant.timezone) == ({"industry": "solar"}, "America/Denver")
+        switch = TriggerConfig.objects.get(tenant=tenant)
+        assert (switch.trigger, switch.is_enabled, switch.pause_reason) == ("A.b", False, "")
         assert not tenant.memberships.exists()
 
     @pytest.mark.parametrize(

@@ -33,12 +33,13 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="for machines")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        values = _described(options["source"]) if options["source"] else {}
+        values, template = _described(options["source"]) if options["source"] else ({}, None)
         for name in ("slug", "name", "tier", "timezone", "host", "owner"):
             if options[name] is not None:
                 values[name] = options[name]
         try:
-            made = set_up(read_plan(values), actor=f"{getpass.getuser()} at the command line", at=now())
+            actor = f"{getpass.getuser()} at the command line"
+            made = set_up(read_plan(values), template=template, actor=actor, at=now())
         except CodedError as error:
             raise CommandError(str(error)) from error
         told = _tell(made, owner=(values.get("owner") or "").strip().lower() or None)
@@ -69,20 +70,20 @@ class Command(BaseCommand):
         console.print(table)
 
 
-def _described(source: str) -> dict[str, Any]:
+def _described(source: str) -> tuple[dict[str, Any], Tenant | None]:
     path = Path(source)
     if not path.exists():
         tenant = Tenant.objects.filter(slug=source).first()
         if tenant is None:
             raise CommandError(f"{source} is neither a tenant nor a file.")
-        return plan_like(tenant)
+        return plan_like(tenant), tenant
     try:
         values = json.loads(path.read_text())
     except (OSError, ValueError) as error:
         raise CommandError(f"{source} cannot be read as JSON: {error}.") from error
     if not isinstance(values, dict):
         raise CommandError(f"{source} does not hold an object.")
-    return values
+    return values, None
 
 
 def _tell(made: Made, *, owner: str | None) -> dict[str, Any]:
