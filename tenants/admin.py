@@ -22,7 +22,7 @@ from tenants.exports import Exported
 from tenants.models import AuditEvent, Domain, Membership, Tenant, Tier
 from tenants.new_tenant import open_tenant
 from tenants.operators import HistoryAdmin, TenantFilter
-from tenants.tenant_forms import NewTenantForm, TenantForm
+from tenants.tenant_forms import MembersFormSet, NewTenantForm, TenantForm
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -82,6 +82,7 @@ class DomainInline(TabularInline):  # type: ignore[misc]  # unfold ships no type
 
 class MembershipInline(TabularInline):  # type: ignore[misc]
     model = Membership
+    formset = MembersFormSet
     extra = 0
     autocomplete_fields = ["user"]
 
@@ -148,6 +149,20 @@ class TenantAdmin(AuditedAdmin):
             said = "The owner, {}, gets this link by e-mail. It is shown this once: <code>{}</code>"
             messages.info(request, format_html(said, opened.invitation.email, url))
             transaction.on_commit(partial(_mail_owner, request, opened.invitation, url, at))
+
+    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: Any) -> None:
+        super().save_formset(request, form, formset, change)
+        verbs = {
+            "added": formset.new_objects,
+            "changed": [row for row, _ in formset.changed_objects],
+            "removed": formset.deleted_objects,
+        }
+        for verb, rows in verbs.items():
+            for row in rows:
+                said = (
+                    {"row": str(row), "role": row.role} if isinstance(row, Membership) else {"row": str(row)}
+                )
+                self.note(request, form.instance, f"{verb} a {row._meta.verbose_name} of", **said)  # noqa: SLF001
 
     @admin.display(description="Portal")
     def portal(self, tenant: Tenant) -> str:

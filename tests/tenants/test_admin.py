@@ -48,7 +48,42 @@ class TestPages:
         assert client.get(url("tenant_changelist")).status_code == 404
 
 
+def filled(console, acme, **change):
+    """What the page of acme would send."""
+    page = console.get(url("tenant_change", acme.code))
+    values = {
+        "name": "Acme",
+        "tier": "free",
+        "timezone": "UTC",
+        "settings": "{}",
+        "status": "active",
+        **change,
+    }
+    for formset in page.context["inline_admin_formsets"]:
+        form = formset.formset.management_form
+        values |= {form.add_prefix(name): form.initial.get(name, 0) for name in form.fields}
+        for row in formset.formset.initial_forms:
+            values |= {row.add_prefix(name): row.initial.get(name) or "" for name in row.fields}
+            values[row.add_prefix("id")] = row.instance.pk
+            values[row.add_prefix("tenant")] = acme.pk
+    return values
+
+
 class TestTenantPage:
+    def test_keeps_the_last_owner_and_notes_what_changed_of_members(self, console, acme, owner, member):
+        values = filled(console, acme)
+        roles = {value: name for name, value in values.items() if name.endswith("-role")}
+
+        refused = console.post(url("tenant_change", acme.code), {**values, roles["owner"]: "member"})
+        raised = console.post(url("tenant_change", acme.code), {**values, roles["member"]: "owner"})
+
+        assert "The last owner stays" in refused.content.decode()
+        assert raised.status_code == 302
+        assert set(acme.memberships.values_list("role", flat=True)) == {"owner"}
+        noted = AuditEvent.objects.get(verb="changed a membership of")
+        assert (noted.tenant, noted.data["role"]) == (acme, "owner")
+        assert member.username in noted.data["row"]
+
     def test_adding_makes_the_schema(self, console):
         values = {"slug": "initech", "name": "Initech", "tier": "free", "timezone": "UTC", "settings": "{}"}
 
@@ -68,15 +103,7 @@ class TestTenantPage:
         assert field in response.context["adminform"].form.errors
 
     def test_changing_the_tier_is_noted(self, console, acme):
-        page = console.get(url("tenant_change", acme.code))
-        values = {"name": "Acme", "tier": "paid", "timezone": "UTC", "settings": "{}", "status": "active"}
-        for formset in page.context["inline_admin_formsets"]:
-            form = formset.formset.management_form
-            values |= {form.add_prefix(name): form.initial.get(name, 0) for name in form.fields}
-            for row in formset.formset.initial_forms:
-                values |= {row.add_prefix(name): row.initial.get(name) or "" for name in row.fields}
-                values[row.add_prefix("id")] = row.instance.pk
-                values[row.add_prefix("tenant")] = acme.pk
+        values = filled(console, acme, tier="paid")
 
         response = console.post(url("tenant_change", acme.code), values)
 
