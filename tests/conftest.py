@@ -110,6 +110,22 @@ def _nothing_leaks() -> Iterator[None]:
     assert connection.schema_name == settings.PUBLIC_SCHEMA_NAME
 
 
+@pytest.fixture(autouse=True)
+def _only_transactional_tests_store_deliveries(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The group commit has a connection of its own: what it stores would outlive a rolled back test."""
+    mark = request.node.get_closest_marker("django_db")
+    commits = {"transactional_db", "live_server"} & set(request.fixturenames)
+    if mark and not mark.kwargs.get("transaction") and not commits:
+        from triggers.group_commit import GroupCommit, Unavailable
+
+        def refuse(self: GroupCommit, rows: Any) -> None:
+            raise Unavailable
+
+        monkeypatch.setattr(GroupCommit, "store", refuse)
+
+
 @pytest.fixture
 def acme(db: None) -> Tenant:
     """A tenant on the free tier."""

@@ -59,13 +59,15 @@ class TestKilled:
         system.send_all(system.contacts(ids(10), state="slow"))
         system.wait_until_running()
 
-        killed = 0
-        for pid in system.runners():
-            with suppress(ProcessLookupError):  # one may have ended since it was listed
-                os.kill(pid, signal.SIGKILL)
-                killed += 1
+        def kills_one() -> bool:
+            killed = 0
+            for pid in system.runners():
+                with suppress(ProcessLookupError):  # it may end between being listed and being killed
+                    os.kill(pid, signal.SIGKILL)
+                    killed += 1
+            return killed > 0
 
-        assert killed
+        system.wait(kills_one, "a runner is killed")
         system.wait_until_done(10)
         system.assert_each_ran_once(ids(10))
 
