@@ -11,29 +11,6 @@ from triggers.models import Execution
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 SCHEMES = ["dark", "light"]
-PAGES = [
-    "/admin/",
-    *(
-        f"/admin/{page}/"
-        for page in (
-            "triggers/execution",
-            "triggers/event",
-            "triggers/lane",
-            "triggers/triggerconfig",
-            "triggers/outboxwrite",
-            "triggers/refuseddelivery",
-            "tenants/tenant",
-            "tenants/connection",
-            "tenants/tier",
-            "governor/override",
-            "governor/override/add",
-            "governor/usage",
-            "governor/parking",
-            "governor/upgraderequest",
-        )
-    ),
-    "/api/docs/",
-]
 SIZES = pytest.mark.parametrize("size", [WIDE, PHONE], ids=["wide", "phone"])
 
 
@@ -101,14 +78,13 @@ class TestConsole:
         page.wait_for_url(f"**/{failed.code}/change/")
         assert "Replayed as" in page.inner_text("#related")
 
-    @SIZES
-    def test_pages_open_and_fit(self, console, live_server, failed, size):
-        page = console("dark", size)
+    def test_the_docs_of_the_api_open_offline(self, open_page, live_server):
+        page = open_page("dark", PHONE)
 
-        for address in PAGES:
-            page.goto(live_server.url + address)
-            page.wait_for_load_state("networkidle")
-            assert fits(page), address
+        page.goto(f"{live_server.url}/api/docs/")
+
+        page.wait_for_selector("text=Rotate the signing secret")
+        assert fits(page)
 
     def test_an_event_leads_to_what_ran(self, console, live_server, failed):
         page = console()
