@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import os
 import secrets
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -28,12 +29,15 @@ FAST = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off", 
 class Servers:
     """Where they are. They end with ``stop``, with the ``with`` block, or with this process."""
 
-    def __init__(self, folder: tempfile.TemporaryDirectory[str], settings: dict[str, str]) -> None:
+    def __init__(
+        self, folder: tempfile.TemporaryDirectory[str], settings: dict[str, str], template: Servers | None
+    ) -> None:
         self._folder = folder
+        self._template = template
         self.home = homes.prepare(Path(folder.name))
         self.postgres = Postgres(
             self.home,
-            password=secrets.token_urlsafe(12),
+            password=template.postgres.password if template else secrets.token_urlsafe(12),
             settings={**FAST, **settings},
             may_create_databases=True,
         )
@@ -44,6 +48,8 @@ class Servers:
 
     def start(self) -> None:
         """Start both and wait until they answer. Raises ``LocalError``."""
+        if self._template:
+            shutil.copytree(self._template.postgres.data, self.postgres.data)
         self.postgres.prepare(tell=lambda sentence: None)
         servers: tuple[Postgres | Valkey, ...] = (self.postgres, self.valkey)
         for server in servers:
@@ -54,10 +60,14 @@ class Servers:
         for process, server in zip(self.processes, servers, strict=True):
             _wait(process, server)
 
-    def stop(self) -> None:
-        """Stop both and remove their folder."""
+    def halt(self) -> None:
+        """Stop both; what they hold stays, for others to start from."""
         while self.processes:
             self.processes.pop().end()
+
+    def stop(self) -> None:
+        """Stop both and remove their folder."""
+        self.halt()
         self._folder.cleanup()
 
     def __enter__(self) -> Self:
@@ -67,10 +77,13 @@ class Servers:
         self.stop()
 
 
-def start_servers(*, settings: dict[str, str] | None = None) -> Servers:
-    """Start both servers in a temporary folder; ``settings`` go to PostgreSQL."""
+def start_servers(*, settings: dict[str, str] | None = None, template: Servers | None = None) -> Servers:
+    """Start both servers in a temporary folder; ``settings`` go to PostgreSQL.
+
+    With a template, which must be halted, PostgreSQL starts with a copy of what that one holds.
+    """
     folder = tempfile.TemporaryDirectory(prefix="circuitos-test-", ignore_cleanup_errors=True)
-    servers = Servers(folder, settings or {})
+    servers = Servers(folder, settings or {}, template)
     try:
         servers.start()
     except BaseException:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import signal
 import socket
 import subprocess
@@ -53,14 +54,18 @@ LIVE = ("queued", "running")
 class System:
     """Everything, started and stopped by hand."""
 
-    def __init__(self, folder: Path, **environ: str) -> None:
+    def __init__(self, folder: Path, *, ground: System | None = None, **environ: str) -> None:
+        """``ground`` is a halted one whose database and demo this one starts with."""
         self.folder = folder
         self.scripts = folder / "scripts"
         self.scripts.mkdir()
         (self.scripts / "counting.py").write_text(SCRIPT)
         # What was acknowledged must be there after a crash of the server too.
-        self.servers: Servers = start_servers(settings={"synchronous_commit": "on"})
-        self.port = _free_port()
+        self.servers: Servers = start_servers(
+            settings={"synchronous_commit": "on"}, template=ground.servers if ground else None
+        )
+        # The demo's addresses name it.
+        self.port = ground.port if ground else _free_port()
         self.environ = {
             **os.environ,
             "DATABASE_URL": self.servers.database_url,
@@ -73,10 +78,14 @@ class System:
             **environ,
         }
         self.processes: dict[str, Process] = {}
-        (folder / "home").mkdir()
-        self.python("-W", "ignore", str(BASE_DIR / "manage.py"), "migrate_schemas", "--shared")
-        self.python("-c", MAKE_DEMO)
-        self.demo = json.loads((folder / "home" / "demo.json").read_text())
+        home = folder / "home"
+        if ground:
+            shutil.copytree(ground.folder / "home", home)
+        else:
+            home.mkdir()
+            self.python("-W", "ignore", str(BASE_DIR / "manage.py"), "migrate_schemas", "--shared")
+            self.python("-c", MAKE_DEMO)
+        self.demo = json.loads((home / "demo.json").read_text())
 
     def __enter__(self) -> Self:
         return self

@@ -20,9 +20,17 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.failure, pytest.mark.timeout(240)]
 
 
+@pytest.fixture(scope="module")
+def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    """An installation with its demo, on which nothing runs: each test starts with a copy."""
+    with System(tmp_path_factory.mktemp("ground")) as ground:
+        ground.servers.halt()
+        yield ground
+
+
 @pytest.fixture
-def system(tmp_path: Path) -> Iterator[System]:
-    with System(tmp_path) as system:
+def system(tmp_path: Path, ground: System) -> Iterator[System]:
+    with System(tmp_path, ground=ground) as system:
         yield system
 
 
