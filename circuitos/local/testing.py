@@ -35,7 +35,7 @@ class Servers:
         self._folder = folder
         self._template = template
         self.home = homes.prepare(Path(folder.name))
-        self.postgres = Postgres(
+        self.postgres: Postgres = Postgres(
             self.home,
             password=template.postgres.password if template else secrets.token_urlsafe(12),
             settings={**FAST, **settings},
