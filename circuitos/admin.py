@@ -97,7 +97,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
 def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """Fill the overview page."""
     with every_tenant():
-        shown = home.overview_page(parts=health.parts())
+        shown = home.overview_page(parts=health.parts(), span=request.GET.get("span"))
         return {**context, "title": "Overview", "jail": jail_page.card(), **shown}
 
 

@@ -35,6 +35,7 @@ app.conf.update(
         "replays": _every("feed_replays", 5.0),
         "quotas": _every("review_quotas", 15.0),
         "alerts": _every("review_alerts", 30.0),
+        "pulse": _every("take_pulse", 20.0),
         "reconcile": _every("reconcile_usage", 6 * 3600.0),
         "outbox": _every("send_outbox", 15.0),
         "failures": _every("group_failures", 10.0),

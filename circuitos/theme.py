@@ -72,6 +72,7 @@ UNFOLD: dict[str, Any] = {
     "STYLES": [
         lambda request: static("circuitos/console.css"),
         lambda request: static("circuitos/frame.css"),
+        lambda request: static("circuitos/pulse.css"),
     ],
     "SCRIPTS": [lambda request: static("circuitos/console.js")],
     "BORDER_RADIUS": "8px",

@@ -51,6 +51,7 @@ WORDS = {
     "planned": Word("Planned", "○", "quiet", "recorded, not made"),
     "reused": Word("Reused", "↺", "quiet", "answered from the journal of an earlier attempt"),
     "refused": Word("Refused", "✕", "bad"),
+    "down": Word("Down", "✕", "bad"),
     "in-doubt": Word("In doubt", "▲", "warn", "sent, but no answer was seen"),
     "in-force": Word("In force", "✓", "good"),
     "lapsed": Word("Lapsed", "–", "quiet", "its time was over"),

@@ -39,6 +39,14 @@ def read() -> dict[str, Any]:
     return dict(zip(KEYS, client().mget(list(KEYS.values())), strict=True))
 
 
+def is_well() -> bool:
+    """Whether Redis answers, and every part left a good sign lately."""
+    try:
+        return all(value == b"ok" for value in read().values())
+    except redis.RedisError:
+        return False
+
+
 @cache
 def client() -> redis.Redis:
     return connect(env().redis_url or "redis://127.0.0.1:6379/0")

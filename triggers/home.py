@@ -10,7 +10,7 @@ from django.utils.timezone import now
 from governor.choices import RequestStatus
 from governor.models import UpgradeRequest
 from logs.vocabulary import AMBER_FROM, duration, plural, status_of, word
-from triggers import figures, history, home_status, releases, usage_view
+from triggers import figures, history, home_status, pulse_charts, releases, usage_view
 from triggers.choices import ExecutionStatus
 from triggers.models import Execution, Lane
 
@@ -28,8 +28,11 @@ TROUBLE_WITHIN = 20_000  # executions back from the newest; older trouble is fou
 ERROR_RATE_GOAL = 0.001  # the service's goal for failed executions
 
 
-def overview_page(*, parts: Mapping[str, str]) -> dict[str, Any]:
-    """The page's context for the tenants in scope: a fixed number of cheap queries."""
+def overview_page(*, parts: Mapping[str, str], span: str | None = None) -> dict[str, Any]:
+    """The page's context for the tenants in scope: a fixed number of cheap queries.
+
+    ``span`` is what the charts show, "24h" or "7d"; they are of all tenants.
+    """
     at = now()
     hour = figures.overview(at)
     newest = list(history.executions().order_by("-pk")[:MOST_NEWEST])
@@ -59,11 +62,13 @@ def overview_page(*, parts: Mapping[str, str]) -> dict[str, Any]:
     highest = max((total for total, _ in hour.buckets), default=0)
     return {
         "at": at,
+        "pulse": pulse_charts.charts(span, at=at),
+        "pulse_spans": list(pulse_charts.SPANS.values()),
         "p50_text": duration(times.p50),
         "p95_text": duration(times.p95),
         "p95_tone": "bad" if (times.p95 or 0) > figures.P95_GOAL_MS else "good",
         "slow_text": f"{times.slow:,} over 10 s" if times.slow else "none over 10 s",
-        "parts": [(name, state, word(_PART_WORDS.get(state, "refused"))) for name, state in parts.items()],
+        "parts": [(name, state, word(_PART_WORDS.get(state, "down"))) for name, state in parts.items()],
         "standing": home_status.standing(
             hour=hour, latency=times, parked=sum(lanes for _, lanes in reasons), parts=parts
         ),

@@ -32,6 +32,7 @@ from triggers import (
     outbox_lanes,
     outbox_sender,
     parking,
+    pulse,
     reconcile,
     registry,
     rescue,
@@ -109,6 +110,12 @@ def review_alerts(**_: Any) -> None:
     at = timezone.now()
     alerts.review(at=at)
     notice_slack.send(at=at)
+
+
+@shared_task(name="triggers.tasks.take_pulse")
+def take_pulse(**_: Any) -> None:
+    """Sum up what ran lately for the overview's charts, and note whether all parts work."""
+    pulse.take(at=timezone.now(), is_well=heartbeat.is_well())
 
 
 @shared_task(name="triggers.tasks.ensure_partitions")

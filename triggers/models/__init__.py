@@ -9,6 +9,7 @@ from triggers.models.event import Dedup, Event, LiveEvent, RefusedDelivery
 from triggers.models.execution import Execution
 from triggers.models.lane import Lane
 from triggers.models.outbox import OutboxLane, OutboxWrite
+from triggers.models.pulse import Pulse
 from triggers.models.refused import RefusedCount
 from triggers.models.replay import Replay, ReplayItem
 from triggers.models.saved_view import SavedView
@@ -24,6 +25,7 @@ __all__ = [
     "LiveEvent",
     "OutboxLane",
     "OutboxWrite",
+    "Pulse",
     "RefusedCount",
     "RefusedDelivery",
     "Replay",
