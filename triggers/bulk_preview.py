@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from triggers.models import Execution
 
 MOST_CHECKED = 5_000  # records, the newest
+ENOUGH = 4 * MOST_CHECKED  # of executions' members among which they are: one record may be in many
 MOST_TENANTS = 20  # whose quota is told one by one
 LONGEST_MS = 8_000
 LONGEST_CHECK_MS = 3_000  # of comparing with what came later; the rest is told without it
@@ -55,13 +56,18 @@ SELECT count(*)::int FROM (
     WHERE execution.id = ANY(%(ids)s)
 ) touched
 """
+# Of the newest executions, as many as hold that many records: to sort the records of all takes seconds.
 # A subquery with an offset is not flattened: the index of records answers, never a walk through a trigger's.
 _SINCE = """
-WITH member AS (
-    SELECT execution.id, execution.tenant_id, execution.object, execution.trigger, one.record_id, one.event_id
-    FROM triggers_execution execution,
-         unnest(execution.record_ids, execution.event_ids) one(record_id, event_id)
-    WHERE execution.id = ANY(%(ids)s) AND one.record_id IS NOT NULL
+WITH newest AS (
+    SELECT id, tenant_id, object, trigger, record_ids, event_ids,
+           sum(size) OVER (ORDER BY id DESC) - size AS newer
+    FROM triggers_execution WHERE id = ANY(%(ids)s)
+),
+member AS (
+    SELECT newest.id, newest.tenant_id, newest.object, newest.trigger, one.record_id, one.event_id
+    FROM newest, unnest(newest.record_ids, newest.event_ids) one(record_id, event_id)
+    WHERE newest.newer < %(enough)s AND one.record_id IS NOT NULL
 ),
 pair AS MATERIALIZED (
     SELECT tenant_id, object, trigger, record_id, max(id) AS id, max(event_id) AS event_id
@@ -206,7 +212,7 @@ def _since(cursor: Any, ids: list[int]) -> tuple[int, int, int]:
     try:
         with transaction.atomic():
             cursor.execute("SELECT set_config('statement_timeout', %s, true)", [str(LONGEST_CHECK_MS)])
-            cursor.execute(_SINCE, {"ids": ids, "most": MOST_CHECKED})
+            cursor.execute(_SINCE, {"ids": ids, "most": MOST_CHECKED, "enough": ENOUGH})
             _, checked, succeeded_since, newer_events = cursor.fetchone()
             cursor.execute("SELECT set_config('statement_timeout', %s, true)", [str(LONGEST_MS)])
     except OperationalError as error:
