@@ -74,8 +74,7 @@ class TenantList(APIView):
 class TenantDetail(APIView):
     """One tenant. Operators change its name, tier, status, timezone and settings."""
 
-    def get_permissions(self) -> list[Any]:
-        return [IsOperator()] if self.request.method == "PATCH" else [HasToken()]
+    permission_classes = (HasToken,)
 
     @extend_schema(
         operation_id="tenants_retrieve",
@@ -96,7 +95,9 @@ class TenantDetail(APIView):
         responses={200: shapes.TenantSerializer, 403: ErrorSerializer},
     )
     def patch(self, request: Request, slug: str) -> Response:
-        tenant = _tenant(request, slug)
+        tenant = _tenant(request, slug)  # first: of another's, nobody learns that it is there
+        if not IsOperator().has_permission(request, self):
+            raise exceptions.PermissionDenied
         serializer = shapes.TenantSerializer(tenant, data=request.data, partial=True)
         serializer.is_valid(raise_exception=True)
         with transaction.atomic():

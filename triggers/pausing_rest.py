@@ -15,6 +15,7 @@ from tenants.openapi import TENANT, ErrorSerializer
 from tenants.permissions import token_scope
 from tenants.strict import Strict
 from triggers import pausing, trigger_rows
+from triggers.registry import registry
 from triggers.serializers import TriggerSerializer
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ class TriggerPause(APIView):
     )
     def post(self, request: Request, name: str) -> Response:
         with token_scope(request) as tenant:
+            registry().get(name)
             wanted = PauseSerializer(data=request.data)
             wanted.is_valid(raise_exception=True)
             pausing.pause(
@@ -78,6 +80,7 @@ class TriggerResume(APIView):
     )
     def post(self, request: Request, name: str) -> Response:
         with token_scope(request) as tenant:
+            registry().get(name)
             ResumeSerializer(data=request.data).is_valid(raise_exception=True)
             pausing.resume(trigger=name, tenant=tenant, actor=_actor(request), at=now())
             return Response(_shown(name, tenant))
