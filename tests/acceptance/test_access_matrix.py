@@ -1,7 +1,7 @@
 """The access matrix: every address, asked by everyone, against one table.
 
-A new address falls under a rule by the name of its page; one that no rule names fails the test. Only
-addresses are asked (GET), so nothing is done; verbs answer 405 to whoever is let through to them.
+A new address falls under a rule by the name of its page; one that no rule names fails the test. Most are
+asked by GET, where nothing is done; whoever may only look also posts to all of them.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import URLPattern, get_resolver
 
-from tenants.models import ApiKey, Connection, Tenant
+from tenants.models import ApiKey, AuditEvent, Connection, Tenant
+from tenants.scope import every_tenant
 from tenants.staff_roles import PLACES, StaffRole, give_role
 from tenants.tokens import issue
 from tests import factories
@@ -26,6 +27,9 @@ pytestmark = pytest.mark.django_db
 STAFF = [role.value for role in StaffRole]
 WHO = ["anonymous", "member", "stranger", "no role", *STAFF, "superuser"]
 IN, ASKED, NOTHING, REFUSED = "in", "asked to sign in", "nothing here", "refused"
+
+# What is noted of whoever only takes a look along.
+LOOKING = {"execution.test-made"}
 
 # By name of the page, the first that fits: who is let in. All staff: whoever has a role.
 LOOKED_AT = r"admin:login|admin:logout|console-code|console-second-factor"  # by their own tests
@@ -85,7 +89,9 @@ def world(acme, globex):
     linked = factories.make_connection(acme, "standard")
     key, _ = issue(tenant=acme, user=None, name="of acme")
     event = make_event(acme)
-    execution = make_execution(acme, event_ids=[event.pk], event_codes=[event.code])
+    execution = make_execution(
+        acme, records=[{"id": event.record_id}], event_ids=[event.pk], event_codes=[event.code]
+    )
     return {
         Tenant: acme.code,
         Connection: linked.code,
@@ -165,6 +171,33 @@ class TestConsole:
                     wrong.append((name, who, told))
 
         assert wrong == [], wrong
+
+    def test_whoever_may_only_look_changes_nothing_by_posting_anywhere(self, world, people):
+        def state():
+            rows = {m._meta.label: m.objects.count() for m in admin.site._registry if m is not AuditEvent}
+            return rows, list(Tenant.objects.values()), list(Connection.objects.values())
+
+        addresses = console_addresses()  # registers what the console shows
+        with every_tenant():
+            before = state()
+        known = set(AuditEvent.objects.values_list("pk", flat=True))
+        broken = []
+        for name, path in addresses:
+            if re.fullmatch(LOOKED_AT, name) or name in {"admin:", "admin"}:
+                continue
+            address = filled(path, world, name)
+            for who in ("member", "no role", "viewer"):
+                for data in ({}, {"post": "yes", "_save": "Save", "reason": "Why.", "confirm": "yes"}):
+                    told = people[who].post(address, data).status_code
+                    if told >= 500 or (who == "member" and told != 404):
+                        broken.append((name, who, told))
+
+        with every_tenant():
+            after = state()
+        assert broken == [], broken
+        assert after == before
+        # That somebody looked is noted, nothing else.
+        assert set(AuditEvent.objects.exclude(pk__in=known).values_list("verb", flat=True)) <= LOOKING
 
     def test_each_registered_model_has_its_place_among_the_roles(self):
         labels = {model._meta.label_lower for model in admin.site._registry}
