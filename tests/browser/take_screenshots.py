@@ -53,6 +53,9 @@ PICTURES = (
     ("portal-connection", "connections/", "dark", chromium.WIDE),
     ("portal-usage", "usage/", "dark", chromium.WIDE),
     ("tail", "/admin/tail/", "dark", chromium.WIDE),
+    ("triggers", "/admin/triggers/triggerconfig/", "dark", chromium.WIDE),
+    ("dead-letters", "/admin/triggers/deadlettergroup/", "dark", chromium.WIDE),
+    ("replay", "/admin/triggers/replay/new/?matching=status%3Dfailed", "dark", chromium.WIDE),
 )
 # What is done on a page before its picture is taken.
 DEEDS = {"limits": _preview, "portal-connection": _try}
