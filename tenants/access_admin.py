@@ -47,7 +47,7 @@ class ConnectionAdmin(AuditedAdmin):
     form = ConnectionForm
     actions = ["rotate"]
     empty = "No CRM is connected. Open a tenant and link one; its page then shows the address for webhooks."
-    list_display = ["__str__", "tenant", "crm", "account_id", "is_active", "last_event"]
+    list_display = ["__str__", "tenant", "crm", "account_id", "is_active", "access", "last_event"]
     last_event = time_column("last_event_at", "Last event")
     list_filter = ["crm", "is_active", ("tenant", TenantFilter)]
     list_select_related = ["tenant"]
@@ -58,10 +58,10 @@ class ConnectionAdmin(AuditedAdmin):
     def get_fields(self, request: HttpRequest, obj: Connection | None = None) -> list[str]:
         fields = ["tenant", "crm", "name", "account_id", "signing_secret", "public_keys", "api_token"]
         fields.append("is_active")
-        return ["address", *fields, "last_event_at"] if obj else fields
+        return ["address", "access", *fields, "last_event_at"] if obj else fields
 
     def get_readonly_fields(self, request: HttpRequest, obj: Connection | None = None) -> list[str]:
-        return ["address", "tenant", "crm", "last_event_at"] if obj else []
+        return ["address", "access", "tenant", "crm", "last_event_at"] if obj else []
 
     def store(self, request: HttpRequest, obj: Any, form: forms.ModelForm[Any], *, is_new: bool) -> None:
         obj.save()
@@ -78,6 +78,13 @@ class ConnectionAdmin(AuditedAdmin):
         asks = demand(request) if puts_secret else None
         answer: HttpResponse = asks or super().changeform_view(request, *args, **more)
         return answer
+
+    @admin.display(description="Access")
+    def access(self, connection: Connection) -> str:
+        since = connection.reconnect_since
+        if since is None:
+            return "Connected"
+        return f"Needs reconnecting since {since:%-d %b %H:%M} UTC: {connection.reconnect_reason}"
 
     @admin.display(description="Webhook address")
     def address(self, connection: Connection) -> str:

@@ -93,14 +93,22 @@ class ConnectionSerializer(serializers.ModelSerializer[Connection]):
     tenant: serializers.SlugRelatedField[Tenant] = serializers.SlugRelatedField(
         slug_field="slug", read_only=True
     )
-    status = serializers.SerializerMethodField(help_text="active, or inactive: its address answers 404")
+    status = serializers.SerializerMethodField(
+        help_text="active, inactive (its address answers 404), or needs-reconnecting: the CRM no longer lets"
+        " us in, its events and our writes wait"
+    )
     url = serializers.SerializerMethodField(help_text="where the CRM sends its webhooks")
 
     class Meta:
         model = Connection
-        fields = ["id", "tenant", "crm", "name", "account_id", "status", "url", "created_at", "last_event_at"]
+        fields = [
+            *("id", "tenant", "crm", "name", "account_id", "status", "url", "created_at", "last_event_at"),
+            *("reconnect_since", "reconnect_reason"),
+        ]
 
     def get_status(self, connection: Connection) -> str:
+        if connection.is_active and connection.reconnect_since is not None:
+            return "needs-reconnecting"
         return "active" if connection.is_active else "inactive"
 
     def get_url(self, connection: Connection) -> str:

@@ -98,6 +98,40 @@ def set_credentials(connection: Connection, *, token: str | None) -> None:
         sealed = seal(json.dumps({"token": token}).encode(), context=_credentials_context(connection))
     connection.sealed_credentials = sealed
     connection.save(update_fields=["sealed_credentials"])
+    if token:
+        reconnected(connection)
+
+
+def needs_reconnecting(connection: Connection, reason: str, at: datetime) -> bool:
+    """The CRM no longer lets us in: from now on its events and our writes wait. False: that was known.
+
+    ``triggers.reconnecting`` tells the owner, and lets what waits go on after ``reconnected``.
+    """
+    with transaction.atomic():
+        # Of all who find the access gone, one notes it.
+        changed = Connection.objects.filter(pk=connection.pk, reconnect_since=None).update(
+            reconnect_since=at, reconnect_reason=reason[:200], is_held=True
+        )
+        if changed:
+            audit.record(
+                actor="system",
+                verb="lost its access",
+                target=f"connection {connection.code}",
+                tenant=connection.tenant,
+                data={"crm": connection.crm, "reason": reason[:200]},
+                at=at,
+            )
+    if changed:
+        connection.reconnect_since, connection.reconnect_reason, connection.is_held = at, reason[:200], True
+    return bool(changed)
+
+
+def reconnected(connection: Connection) -> None:
+    """The CRM lets us in again, as far as we know. What waits goes on with the next round of the beat."""
+    Connection.objects.filter(pk=connection.pk).exclude(reconnect_since=None).update(
+        reconnect_since=None, reconnect_reason=""
+    )
+    connection.reconnect_since, connection.reconnect_reason = None, ""
 
 
 def api_token(connection: Connection) -> str | None:

@@ -118,6 +118,11 @@ class Connection(models.Model):
     # Public keys (base64 SPKI) that replace the CRM's published ones; empty = the published ones.
     public_keys = models.JSONField(default=list, blank=True)
     is_active = models.BooleanField(default=True)
+    # The CRM no longer lets us in: since when, and why; None = connected.
+    reconnect_since = models.DateTimeField(null=True, blank=True, editable=False)
+    reconnect_reason = models.CharField(max_length=200, blank=True, default="", editable=False)
+    # Its events wait; they go on together, and in order, some time after it was connected again.
+    is_held = models.BooleanField(default=False, db_default=False, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
     last_event_at = models.DateTimeField(null=True, blank=True, editable=False)
 
@@ -125,6 +130,8 @@ class Connection(models.Model):
         indexes = [
             # POST /hooks/app/<crm>/ finds the connection by the account in the signed body.
             models.Index(fields=["crm", "account_id"], name="tenants_connection_account"),
+            # The beat looks for what lost its access, or has it again: always a few rows.
+            models.Index(fields=["id"], name="tenants_connection_held", condition=models.Q(is_held=True)),
         ]
 
     def __str__(self) -> str:

@@ -103,3 +103,7 @@ class GroupStatus(TextChoices):
     OPEN = "open", "Open"  # somebody has to look
     IGNORED = "ignored", "Ignored"  # known and borne; it goes on being counted
     RESOLVED = "resolved", "Resolved"  # mended; the next failure opens it again
+
+
+# Why an event waits in no lane: its connection lost its access to the CRM.
+RECONNECT = "needs-reconnecting"

@@ -68,6 +68,8 @@ def _health(connection: Connection, refused: int, *, at: datetime) -> Health:
     last = connection.last_event_at
     if not connection.is_active:
         said = ("quiet", "‖", "Switched off", "Its webhooks are refused until you switch it on.")
+    elif connection.reconnect_since is not None:
+        said = ("bad", "⟲", "Needs reconnecting", f"{connection.reconnect_reason} Its events wait.")
     elif last is None and refused:
         said = ("bad", "✕", "Refused", "All it sent was refused. The secrets of both sides may differ.")
     elif last is None:

@@ -100,7 +100,9 @@ WITH incoming AS MATERIALIZED (
     RETURNING id, tenant_id, object
 ), hot AS (
     INSERT INTO triggers_liveevent ({_COLUMNS})
-    SELECT i.code, i.tenant_id, i.connection_id, coalesce(l.id, m.id), i.crm, i.object, i.operation,
+    SELECT i.code, i.tenant_id, i.connection_id,
+        -- Of a connection that needs reconnecting they wait outside every lane (``reconnecting.resume``).
+        CASE WHEN c.is_held THEN NULL ELSE coalesce(l.id, m.id) END, i.crm, i.object, i.operation,
         i.record_id, i.kind, i.occurred_at, i.received_at, i.delivery, i.position, i.body,
         'queued', '', NULL, 0, false, i.origin, 0
     FROM incoming i
@@ -108,6 +110,7 @@ WITH incoming AS MATERIALIZED (
     LEFT JOIN triggers_lane l
         ON l.tenant_id = i.tenant_id AND l.object = i.object AND l.shard = 0 AND l.kind = 'live'
     LEFT JOIN made m ON m.tenant_id = i.tenant_id AND m.object = i.object
+    LEFT JOIN tenants_connection c ON c.id = i.connection_id
     WHERE i.reason = ''
     ORDER BY i.ordinal
     RETURNING code, lane_id

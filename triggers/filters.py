@@ -99,8 +99,9 @@ def _parse_moment(text: str) -> datetime:
 
 
 def _event_status(text: str) -> Q:
-    """``parked`` is a state of the lane: its queued events are held."""
-    is_parked = ~Q(lane__parked_reason="") & Q(lane__isnull=False)
+    """``parked``: queued, but the lane is held; or in none, for the connection needs reconnecting."""
+    is_held = ~Q(lane__parked_reason="") & Q(lane__isnull=False)
+    is_parked = is_held | Q(lane__isnull=True, connection__isnull=False, status=EventStatus.QUEUED)
     if text == "parked":
         return Q(status=EventStatus.QUEUED) & is_parked
     wanted = _choice("status", EventStatus.values)(text)

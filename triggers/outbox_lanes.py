@@ -32,6 +32,7 @@ _TAKE = """
 WITH pick AS (
     SELECT lane.connection_id FROM triggers_outboxlane lane
     JOIN tenants_tenant tenant ON tenant.id = lane.tenant_id AND tenant.status = 'active'
+    JOIN tenants_connection linked ON linked.id = lane.connection_id AND NOT linked.is_held
     WHERE (lane.lease_until IS NULL OR lane.lease_until <= clock_timestamp())
       AND (lane.next_attempt_at IS NULL OR lane.next_attempt_at <= clock_timestamp())
       AND EXISTS (SELECT 1 FROM triggers_outboxwrite waiting

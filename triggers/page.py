@@ -89,7 +89,9 @@ def execution_page(execution: Execution, query: Mapping[str, str] | None = None)
 
 def event_page(event: Event) -> dict[str, Any]:
     """The event page's context."""
-    is_parked = event.status == EventStatus.QUEUED and bool(event.lane and event.lane.parked_reason)
+    is_parked = event.status == EventStatus.QUEUED and (
+        bool(event.lane.parked_reason) if event.lane else event.connection_id is not None
+    )
     body = history.body_of(event)
     return {
         "event": event,
@@ -108,7 +110,8 @@ def event_page(event: Event) -> dict[str, Any]:
 
 def _event_sentence(event: Event, *, is_parked: bool) -> str:
     if is_parked:
-        assert event.lane is not None
+        if event.lane is None:
+            return "Held: its connection needs reconnecting. It runs in order once that is done."
         until = f" until {event.lane.parked_until:%d %b %H:%M} UTC" if event.lane.parked_until else ""
         return f"Held{until}: {event.lane.parked_reason}. It runs in order when the reason ends."
     if event.status == EventStatus.QUEUED:

@@ -8,7 +8,7 @@ from tenants.choices import CRM
 from tenants.connection_changes import ACCOUNTS, SIGNED_WITH_SECRET
 from tenants.connections import overlap_until
 from tenants.errors import CodedError
-from triggers import connection_health, connection_news, portal_words, usage_words
+from triggers import connection_health, connection_news, portal_words, reconnecting, usage_words
 from triggers.choices import LIVE_EVENT_STATUSES, EventStatus, Skip
 from triggers.crm import WRITERS
 
@@ -84,6 +84,7 @@ def detail_page(tenant: Tenant, health: Health, *, url: str, at: datetime) -> di
         "makes_secret": crm == CRM.STANDARD,
         "old_secret_until": _overlap(connection, tenant, at=at),
         "can_write": crm in WRITERS,
+        **_lost(connection, tenant, at=at),
         **arrived(tenant, connection, news, at=at),
     }
 
@@ -116,6 +117,19 @@ def _news(each: News, tenant: Tenant, *, at: datetime) -> dict[str, Any]:
             for execution in each.executions
         ],
     }
+
+
+def _lost(connection: Connection, tenant: Tenant, *, at: datetime) -> dict[str, Any]:
+    """Since when it needs reconnecting, and what waits for that; nothing of one that is connected."""
+    if not connection.is_held:
+        return {}
+    few = reconnecting.waiting(connection)
+    if few > reconnecting.MOST_SHOWN:
+        waits = f"More than {reconnecting.MOST_SHOWN:,} events wait"
+    else:
+        waits = "1 event waits" if few == 1 else f"{few:,} events wait" if few else "No event waits"
+    since = connection.reconnect_since
+    return {"waits": waits, "lost_since": usage_words.moment(since, tenant.timezone, at=at) if since else ""}
 
 
 def _last(connection: Connection, tenant: Tenant, *, at: datetime) -> str:

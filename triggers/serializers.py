@@ -9,7 +9,7 @@ from rest_framework import serializers
 from tenants import openapi
 from tenants.openapi import PageSerializer
 from tenants.strict import Strict
-from triggers.choices import EventStatus, ExecutionStatus, Mode, Operation, Records
+from triggers.choices import RECONNECT, EventStatus, ExecutionStatus, Mode, Operation, Records
 
 ErrorSerializer = openapi.ErrorSerializer
 
@@ -39,7 +39,9 @@ class EventSerializer(serializers.Serializer[Any]):
         return "parked" if _is_parked(event) else str(event.status)
 
     def get_reason(self, event: Any) -> str:
-        return str(event.lane.parked_reason if _is_parked(event) else event.reason)
+        if not _is_parked(event):
+            return str(event.reason)
+        return str(event.lane.parked_reason if event.lane else RECONNECT)
 
 
 class EventDetailSerializer(EventSerializer):
@@ -191,4 +193,6 @@ class TriggerPage(PageSerializer):
 
 
 def _is_parked(event: Any) -> bool:
-    return event.status == EventStatus.QUEUED and bool(event.lane and event.lane.parked_reason)
+    if event.status != EventStatus.QUEUED:
+        return False
+    return bool(event.lane.parked_reason) if event.lane else event.connection_id is not None

@@ -34,6 +34,7 @@ from triggers import (
     parking,
     pulse,
     reconcile,
+    reconnecting,
     registry,
     rescue,
     upgrades,
@@ -87,6 +88,7 @@ def rescue_lanes(**_: Any) -> None:
     """Take the lanes of dead workers back, and open those whose parking ended."""
     with connection.cursor() as cursor:
         is_freed = bool(rescue.free_dead(cursor) + rescue.unpark(cursor))
+    reconnecting.review(at=timezone.now())
     if is_freed:
         _ring_waiting()
 
