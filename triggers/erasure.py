@@ -1,7 +1,7 @@
 """Erasing a contact: what a tenant holds on it goes or is emptied, and a receipt says how much.
 
-Records of the mirror, outbox writes and refused deliveries are deleted. Events, executions and traces stay,
-for the figures of the tenant, but their bodies, images and errors are emptied, rows and mentions of the
+Records of the mirror, outbox writes, approvals and refused deliveries are deleted. Events, executions and
+traces stay, for the figures of the tenant, but their bodies, images and errors are emptied, rows and mentions of the
 contact are struck, and its id is replaced by one that leads to nobody. Journal answers of executions that
 had it in their batch are dropped whole: such an execution can be replayed live or dry, no longer recorded.
 What the CRM sends of the contact later is new data.
@@ -98,6 +98,7 @@ def erase(tenant: Tenant, text: str, *, confirmation: str, actor: str, at: datet
             **_events(cursor, subject, receipt, at=at),
             **_executions(cursor, subject, receipt),
             "outbox": subject.outbox().delete()[0],
+            "approvals": subject.approvals().delete()[0],
             "refused": _refused(subject),
             "records": _records(cursor, subject),
         }
@@ -150,6 +151,7 @@ def _counts(subject: Subject) -> dict[str, int]:
         "executions": subject.executions().count(),
         "journal": _answers(subject).count(),
         "outbox": subject.outbox().count(),
+        "approvals": subject.approvals().count(),
     }
 
 

@@ -8,7 +8,7 @@ from django import forms
 
 from tenants.models import Tenant
 from tenants.scope import tenant_scope
-from triggers import agents, portal_words, usage_words
+from triggers import agents, portal_approvals, portal_words, usage_words
 from triggers.models import Execution
 
 if TYPE_CHECKING:
@@ -130,11 +130,12 @@ def form_of(tenant: Tenant) -> ScoringForm:
 
 
 def agents_page(tenant: Tenant, *, form: ScoringForm | None = None, at: datetime) -> dict[str, Any]:
-    """The page's context: two queries, and one for each agent."""
+    """The page's context: three queries, and one for each agent."""
     # The request's tenant may be of some seconds ago, and with it the settings.
     fresh = Tenant.objects.get(pk=tenant.pk)
     return {
         "page": "agents",
+        "approvals": portal_approvals.count_waiting(tenant, at=at),
         "form": form or form_of(fresh),
         "cards": [
             {"standing": standing, "said": _said(standing), "last": _last(standing, fresh, at=at)}

@@ -33,6 +33,7 @@ LABELS = {
     "executions": "Executions and their traces",
     "journal": "Answers of callouts",
     "outbox": "Writes to the CRM",
+    "approvals": "Approvals",
     "refused": "Refused deliveries",
 }
 

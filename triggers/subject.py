@@ -15,7 +15,7 @@ from logs import search
 from tenants.errors import CodedError
 from tenants.records.jsonb import load
 from tenants.secrets import blind, unseal
-from triggers.models import Event, Execution, OutboxWrite
+from triggers.models import Approval, Event, Execution, OutboxWrite
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -125,6 +125,12 @@ class Subject:
         found: QuerySet[OutboxWrite] = OutboxWrite.objects.filter(
             self._of_records("record_id__in"), tenant=self.tenant
         )
+        return found
+
+    def approvals(self) -> QuerySet[Approval]:
+        """What agents wanted to do about its records."""
+        ids = sorted({record_id for _, record_id in self.keys})
+        found: QuerySet[Approval] = Approval.objects.filter(tenant=self.tenant, record_id__in=ids)
         return found
 
     def _of_records(self, lookup: str) -> Q:

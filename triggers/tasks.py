@@ -22,6 +22,7 @@ from logs import partitions
 from tenants.errors import CodedError
 from triggers import (
     alerts,
+    approvals,
     bells,
     bulk_feed,
     dead_letters,
@@ -111,6 +112,7 @@ def review_alerts(**_: Any) -> None:
     """Look at the tenants' own rules, and post in Slack what they are to be told."""
     at = timezone.now()
     alerts.review(at=at)
+    approvals.expire(at=at)
     notice_slack.send(at=at)
 
 

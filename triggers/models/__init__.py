@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from triggers.models.approval import Approval
 from triggers.models.config import TriggerConfig
 from triggers.models.dead_letter import DeadLetterGroup, DeadLetterTenant
 from triggers.models.erasure import Erasure
@@ -15,6 +16,7 @@ from triggers.models.replay import Replay, ReplayItem
 from triggers.models.saved_view import SavedView
 
 __all__ = [
+    "Approval",
     "DeadLetterGroup",
     "DeadLetterTenant",
     "Dedup",
