@@ -70,6 +70,7 @@ def ask(
     if expires_at <= at:
         raise BadApproval("It would be expired before anybody saw it.", field="expires_at")
     code = new_code()
+    found: Approval
     with tenant_scope(tenant.pk):
         found, _ = Approval.objects.get_or_create(
             tenant=tenant,
@@ -105,6 +106,7 @@ def decide(
 
     Raises ``Approval.DoesNotExist``, ``ForOwners``, ``AlreadyDecided`` and ``BadApproval``.
     """
+    found: Approval
     with tenant_scope(tenant.pk), transaction.atomic():
         found = Approval.objects.select_for_update().get(tenant=tenant, code=code)
         if found.for_owner and not is_owner:

@@ -1,8 +1,8 @@
 """Erasing a contact: what a tenant holds on it goes or is emptied, and a receipt says how much.
 
 Records of the mirror, outbox writes, approvals and refused deliveries are deleted. Events, executions and
-traces stay, for the figures of the tenant, but their bodies, images and errors are emptied, rows and mentions of the
-contact are struck, and its id is replaced by one that leads to nobody. Journal answers of executions that
+traces stay, for the figures of the tenant, but their bodies, images and errors are emptied, rows and
+mentions of the contact are struck, and its id is replaced by one that leads to nobody. Journal answers of executions that
 had it in their batch are dropped whole: such an execution can be replayed live or dry, no longer recorded.
 What the CRM sends of the contact later is new data.
 """
