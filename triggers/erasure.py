@@ -2,8 +2,9 @@
 
 Records of the mirror, outbox writes, approvals and refused deliveries are deleted. Events, executions and
 traces stay, for the figures of the tenant, but their bodies, images and errors are emptied, rows and
-mentions of the contact are struck, and its id is replaced by one that leads to nobody. Journal answers of executions that
-had it in their batch are dropped whole: such an execution can be replayed live or dry, no longer recorded.
+mentions of the contact are struck, and its id is replaced by one that leads to nobody. Journal answers of
+executions that had it in their batch are dropped whole: such an execution can be replayed live or dry, no
+longer recorded.
 What the CRM sends of the contact later is new data.
 """
 

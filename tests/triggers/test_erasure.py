@@ -18,6 +18,7 @@ from tenants.records.store import Change, apply_changes
 from tenants.scope import every_tenant, tenant_scope
 from tenants.secrets import seal
 from tests.rows import make_event, make_execution
+from tests.triggers.test_approvals import asked
 from triggers import data_export, erasure, history
 from triggers.models import Erasure, Event, Execution, OutboxWrite
 from triggers.past import EventEnd, move
@@ -170,11 +171,15 @@ class TestErasing:
             cursor.execute(f'SELECT external_id FROM "{acme.schema_name}".records_record ORDER BY 1')
             assert cursor.fetchall() == [("lead-7",), ("lead-8",)]
 
-    def test_counts_what_went_and_is_audited(self, acme, both):
+    def test_counts_what_went_and_is_audited(self, acme, globex, both):
+        for tenant in (acme, globex):
+            asked(tenant, record_id="lead-7")
+
         receipt = erase(acme)
 
         assert receipt.counts == {
             "records": 2, "events": 2, "executions": 2, "journal": 2, "outbox": 1, "refused": 0,
+            "approvals": 1,
         }  # fmt: skip
         event = AuditEvent.objects.get(tenant=acme)
         assert (event.verb, event.target) == ("erased a contact", f"erasure {receipt.code}")
