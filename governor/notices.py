@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import uuid4
 
 from django.conf import settings
-from django.core.mail import EmailMessage
 from django.db.models import F, Q
 
 from governor.alert_models import AlertSettings
 from governor.choices import Period
 from governor.models import Notice
 from governor.quotas import WORDS, passed
+from tenants import mail
 from tenants.addresses import portal_url
 from tenants.choices import Role
 from tenants.scope import every_tenant
@@ -161,9 +161,8 @@ def _send(notice: Notice, at: datetime) -> bool:
         problem = "No owner has an e-mail address."
     else:
         body = f"{notice.text}\n\n{portal_url(notice.tenant)}\n"
-        # A name may have what no header may.
-        subject = " ".join(f"{notice.tenant.name}: {notice.subject}".split())
-        message = EmailMessage(subject, body, to=addresses)
+        subject = f"{notice.tenant.name}: {notice.subject}"
+        message = mail.plain(notice.tenant, to=addresses, subject=subject, text=body)
         try:
             message.send()
         except (OSError, smtplib.SMTPException) as error:

@@ -9,14 +9,14 @@ from email.utils import formataddr, parseaddr
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
-from django.core.mail import BadHeaderError, EmailMultiAlternatives
+from django.core.mail import BadHeaderError, EmailMessage, EmailMultiAlternatives
 from django.template.loader import render_to_string
 
 from tenants.accents import on_light, text_on
 from tenants.models import Branding
 
 if TYPE_CHECKING:
-    from django.core.mail import EmailMessage
+    from collections.abc import Sequence
 
     from tenants.models import Tenant
 
@@ -41,19 +41,25 @@ def folder() -> str:
 
 def compose(tenant: Tenant, *, to: str, subject: str, template: str, **context: Any) -> EmailMessage:
     """A mail of the tenant, from ``templates/mail/<template>.txt`` and ``.html``."""
-    look = Branding.objects.filter(tenant=tenant).first() or Branding(tenant=tenant)
+    look = _look(tenant)
     accent = on_light(look.accent or DEFAULT_ACCENT)
     shown = {**context, "tenant": tenant, "accent": f"#{accent}", "on_accent": f"#{text_on(accent)}"}
     message = EmailMultiAlternatives(
         # A name may have what no header may.
         " ".join(subject.split()),
         render_to_string(f"mail/{template}.txt", shown),
-        formataddr((" ".join((look.sender_name or tenant.name).split()), _address(look))),
+        _sender(look),
         [to],
-        reply_to=[look.reply_to] if look.reply_to else None,
+        reply_to=_reply_to(look),
     )
     message.attach_alternative(render_to_string(f"mail/{template}.html", shown), "text/html")
     return message
+
+
+def plain(tenant: Tenant, *, to: Sequence[str], subject: str, text: str) -> EmailMessage:
+    """A mail of the tenant that is text alone: its sender, and whom to answer."""
+    look = _look(tenant)
+    return EmailMessage(" ".join(subject.split()), text, _sender(look), list(to), reply_to=_reply_to(look))
 
 
 def send(message: EmailMessage) -> str:
@@ -78,6 +84,18 @@ def send_later(message: EmailMessage) -> None:
 def settle(seconds: float = 10.0) -> None:
     """Wait for what is on the way."""
     wait(set(_on_the_way), timeout=seconds)
+
+
+def _look(tenant: Tenant) -> Branding:
+    return Branding.objects.filter(tenant=tenant).select_related("tenant").first() or Branding(tenant=tenant)
+
+
+def _sender(look: Branding) -> str:
+    return formataddr((" ".join((look.sender_name or look.tenant.name).split()), _address(look)))
+
+
+def _reply_to(look: Branding) -> list[str] | None:
+    return [look.reply_to] if look.reply_to else None
 
 
 def _address(look: Branding) -> str:

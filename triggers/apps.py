@@ -11,6 +11,7 @@ class TriggersConfig(AppConfig):
 
     def ready(self) -> None:
         from tenants import lending
-        from triggers.template_copy import copy_switches
+        from triggers.template_copy import copy_overrides, copy_switches
 
         lending.register("triggers", copy_switches)
+        lending.register("limits", copy_overrides)

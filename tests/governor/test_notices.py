@@ -11,6 +11,7 @@ from django.db import connection
 
 from governor import notices
 from governor.models import Notice
+from tenants.models import Branding
 from tenants.scope import every_tenant
 
 AT = datetime(2026, 5, 4, 12, tzinfo=UTC)
@@ -47,6 +48,18 @@ class TestSend:
         assert "/t/acme/" in message.body
         assert of(acme).sent_at is not None
         assert notices.send(at=AT) == 0
+
+    def test_comes_from_the_tenants_sender(self, acme, globex, owner, settings):
+        settings.NOTICES_BY_EMAIL = True
+        Branding.objects.create(tenant=acme, sender_name="Acme Care", reply_to="care@acme.test")
+        Branding.objects.create(tenant=globex, sender_name="Globex")
+        tell(acme)
+
+        notices.send(at=AT)
+
+        (message,) = mail.outbox
+        assert message.from_email.startswith("Acme Care <")
+        assert message.reply_to == ["care@acme.test"]
 
     def test_without_a_mail_server_it_says_so_and_stays(self, acme, owner):
         tell(acme)

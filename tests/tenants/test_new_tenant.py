@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from django.urls import reverse
+from django.utils.timezone import now
 
+from governor.models import Override
 from tenants.models import AuditEvent, Invitation, Tenant
 from triggers.models import TriggerConfig
 
@@ -58,6 +62,26 @@ class TestOpening:
         assert (copied.is_enabled, copied.order, copied.pause_reason) == (False, 7, "")
         assert not made.memberships.exists()
         assert not made.connections.exists()
+
+    def test_copies_limits_that_stand_without_an_end(self, console, acme, globex):
+        at = now()
+        for tenant, fields in (
+            (acme, {"value": 40}),
+            (acme, {"value": 41, "ended_at": at}),
+            (acme, {"name": "wall_ms", "value": 9_000, "until": at + timedelta(days=1)}),
+            (globex, {"value": 30}),
+        ):
+            Override.objects.create(
+                **{"tenant": tenant, "name": "api_calls", "reason": "Small plan.", "actor": "ada",
+                   "created_at": at, **fields}
+            )  # fmt: skip
+
+        add(console, template=acme.pk)
+
+        made = Tenant.objects.get(slug="initech")
+        copied = Override.objects.get(tenant=made)
+        assert (copied.name, copied.value, copied.until) == ("api_calls", 40, None)
+        assert copied.reason == "From the template acme: Small plan."
 
     @pytest.mark.parametrize(
         ("field", "value"),
