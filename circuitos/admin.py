@@ -45,6 +45,7 @@ _NAVIGATION: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
             ("Outbox", "outbox", "triggers_outboxwrite_changelist"),
             ("Hosts", "dns", "governor_hoststate_changelist"),
             ("Refused deliveries", "gpp_bad", "triggers_refuseddelivery_changelist"),
+            ("Unknown accounts", "help_center", "triggers_unclaimedaccount_changelist"),
         ),
     ),
     (

@@ -55,6 +55,10 @@ class Env:
     census_base_url: str
     egress_allow: tuple[str, ...]
     gohighlevel_public_keys: tuple[str, ...]
+    gohighlevel_client_id: str
+    gohighlevel_client_secret: str
+    gohighlevel_app_id: str
+    hubspot_client_id: str
     hubspot_client_secret: str
     hubspot_api_url: str
 
@@ -91,6 +95,10 @@ def read(environ: Mapping[str, str]) -> Env:
         or "https://api.census.gov/data/2023/acs/acs5",
         egress_allow=_list(environ, "EGRESS_ALLOW", ""),
         gohighlevel_public_keys=_list(environ, "GOHIGHLEVEL_PUBLIC_KEYS", ""),
+        gohighlevel_client_id=environ.get("GOHIGHLEVEL_CLIENT_ID", ""),
+        gohighlevel_client_secret=environ.get("GOHIGHLEVEL_CLIENT_SECRET", ""),
+        gohighlevel_app_id=environ.get("GOHIGHLEVEL_APP_ID", ""),
+        hubspot_client_id=environ.get("HUBSPOT_CLIENT_ID", ""),
         hubspot_client_secret=environ.get("HUBSPOT_CLIENT_SECRET", ""),
         hubspot_api_url=_url(environ, "HUBSPOT_API_URL", schemes=("http", "https")).rstrip("/")
         or "https://api.hubapi.com",

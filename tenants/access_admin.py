@@ -64,6 +64,8 @@ class ConnectionAdmin(AuditedAdmin):
         return ["address", "access", "tenant", "crm", "last_event_at"] if obj else []
 
     def store(self, request: HttpRequest, obj: Any, form: forms.ModelForm[Any], *, is_new: bool) -> None:
+        # An operator says whose account it is.
+        obj.is_proven = obj.is_proven or is_new or "account_id" in form.changed_data
         obj.save()
         secret = form.cleaned_data.get("signing_secret", "").strip()
         if secret:

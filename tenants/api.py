@@ -149,7 +149,10 @@ class ConnectionList(APIView):
         with token_scope(request) as tenant:
             if tenant is None:
                 raise NoTenantNamed("tenant: name the tenant that the connection is for.", filter="tenant")
-            connection, secrets = link(tenant, plan, actor=_actor(request), at=now())
+            # What an operator links is known to be the tenant's; what a tenant links, it says so.
+            key = request.auth
+            is_proven = isinstance(key, ApiKey) and key.tenant_id is None
+            connection, secrets = link(tenant, plan, is_proven=is_proven, actor=_actor(request), at=now())
         shown = shapes.ConnectionSerializer(connection, context={"request": request}).data
         return Response({**shown, "secrets": secrets}, status.HTTP_201_CREATED)
 

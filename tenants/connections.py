@@ -41,12 +41,21 @@ def connect(
     secrets: Iterable[str] = (),
     public_keys: Iterable[str] = (),
     name: str = "",
+    is_proven: bool = False,
 ) -> Connection:
-    """Link a CRM account to a tenant. ``secrets`` stand newest first and do not expire by themselves."""
+    """Link a CRM account to a tenant. ``secrets`` stand newest first and do not expire by themselves.
+
+    ``is_proven``: the account is known to be the tenant's, and not only said to be.
+    """
     if crm not in CRM.values:
         raise BadConnection(f"There is no CRM {crm!r}; there are: {', '.join(CRM.values)}.")
     connection = Connection(
-        tenant=tenant, crm=crm, account_id=str(account_id), public_keys=list(public_keys), name=name
+        tenant=tenant,
+        crm=crm,
+        account_id=str(account_id),
+        public_keys=list(public_keys),
+        name=name,
+        is_proven=is_proven,
     )
     _store(connection, [{"secret": secret, "until": None} for secret in secrets])
     connection.save(force_insert=True)

@@ -111,6 +111,13 @@ class Connection(models.Model):
     key = models.CharField(max_length=64, unique=True, default=new_key, editable=False)
     # The CRM's own id of the account (locationId, portalId); "" = not bound to one.
     account_id = models.CharField(max_length=120, blank=True)
+    # Known to be the tenant's: the app was installed in it, or an operator linked it. Only such a connection
+    # gets what comes to the app's one address: anybody can write down another's account id.
+    is_proven = models.BooleanField(default=False, db_default=False, editable=False)
+    # The CRM's id of the agency that the account belongs to; "" = not known.
+    company_id = models.CharField(max_length=120, blank=True, default="", editable=False)
+    # When the app was last installed in the account.
+    installed_at = models.DateTimeField(null=True, blank=True, editable=False)
     # Sealed by tenants.secrets: newest signing secret first, the others until their overlap ends.
     sealed_secrets = models.BinaryField(null=True, editable=False)
     # Sealed by tenants.secrets: what we call the CRM's API with; None = we only listen.

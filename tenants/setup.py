@@ -81,10 +81,12 @@ def read_connection(values: Mapping[str, Any]) -> ConnectionPlan:
         raise BadConnection(f"The connection cannot be made: {'; '.join(faults)}.") from error
 
 
-def link(tenant: Tenant, plan: ConnectionPlan, *, actor: str, at: datetime) -> tuple[Connection, list[str]]:
+def link(
+    tenant: Tenant, plan: ConnectionPlan, *, is_proven: bool = False, actor: str, at: datetime
+) -> tuple[Connection, list[str]]:
     """Link a CRM account as planned, audited. Returns the connection and its signing secrets."""
     with transaction.atomic():
-        connection, secrets = _connect(tenant, plan, at=at)
+        connection, secrets = _connect(tenant, plan, is_proven=is_proven, at=at)
         audit.record(
             actor=actor,
             verb="linked",
@@ -121,12 +123,14 @@ def set_up(plan: TenantPlan, *, template: Tenant | None = None, actor: str, at: 
         if plan.owner:
             _, made.owner_password = invite(tenant=tenant, email=plan.owner, role=Role.OWNER)
         for wanted in plan.connections:
-            made.connections.append(_connect(tenant, wanted, at=at))
+            made.connections.append(_connect(tenant, wanted, is_proven=True, at=at))
         audit.record(actor=actor, verb="created", target=f"tenant {tenant.slug}", tenant=tenant, at=at)
     return made
 
 
-def _connect(tenant: Tenant, wanted: ConnectionPlan, *, at: datetime) -> tuple[Connection, list[str]]:
+def _connect(
+    tenant: Tenant, wanted: ConnectionPlan, *, is_proven: bool, at: datetime
+) -> tuple[Connection, list[str]]:
     secrets = wanted.secrets
     if not secrets and wanted.crm == CRM.STANDARD:
         secrets = [new_secret(wanted.crm)]
@@ -137,6 +141,7 @@ def _connect(tenant: Tenant, wanted: ConnectionPlan, *, at: datetime) -> tuple[C
         name=wanted.name,
         secrets=secrets,
         public_keys=wanted.public_keys,
+        is_proven=is_proven,
     )
     if wanted.api_token:
         set_credentials(connection, token=wanted.api_token)

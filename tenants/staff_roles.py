@@ -52,6 +52,7 @@ PLACES: dict[str, StaffRole] = {
     "triggers.refuseddelivery": StaffRole.OPERATOR,
     "triggers.savedview": StaffRole.OPERATOR,
     "triggers.triggerconfig": StaffRole.OPERATOR,
+    "triggers.unclaimedaccount": StaffRole.OPERATOR,
 }
 
 

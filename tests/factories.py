@@ -25,6 +25,9 @@ ED25519_PUBLIC = base64.b64encode(
 ).decode()
 STRANGER_KEY = Ed25519PrivateKey.generate()
 HUBSPOT_SECRET = "hubspot-client-secret-for-tests"
+# Of the marketplace apps with one address for all their accounts.
+APP_SECRET = "hubspot-app-secret-for-tests"
+APP_ID = "app-of-ours"
 STANDARD_SECRET = "whsec_" + base64.b64encode(b"0123456789abcdef0123456789abcdef").decode()
 LOCATION = "loc-test-0001"
 PORTAL = 4242

@@ -16,6 +16,7 @@ from tenants.exports import Exported
 from tenants.operators import HistoryAdmin, TenantFilter, exact
 from tenants.scope import every_tenant
 from triggers import (
+    app_admin,
     dead_letters_admin,
     execution_filters,
     finding,
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
 __all__ = [
     "EventAdmin",
     "ExecutionAdmin",
+    "app_admin",
     "dead_letters_admin",
     "flow_admin",
     "hosts_admin",

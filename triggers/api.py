@@ -13,7 +13,7 @@ from rest_framework.views import APIView
 
 from circuitos.env import env
 from tenants.errors import CodedError
-from triggers import delivery_connections, ingest
+from triggers import app_ingest, delivery_connections, ingest
 from triggers.group_commit import Unavailable
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 PREFIX = "/hooks/"
+APP = "app/"  # then the CRM: a marketplace app's one address
 _encode = msgspec.json.Encoder().encode
 
 
@@ -59,7 +60,7 @@ class HookView(APIView):
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """Answer without DRF's request, negotiation and response: the sender's bytes are what counts."""
         try:
-            receipt = self._receive(request, kwargs["key"])
+            receipt = self._receive(request, kwargs["key"] if "key" in kwargs else APP + kwargs["crm"])
         except CodedError as error:
             return _refusal(error)
         except Exception:
@@ -72,19 +73,28 @@ class HookView(APIView):
         if request.method != "POST":
             raise NotAllowed("Webhooks are sent with POST.", headers={"Allow": "POST"})
         at = datetime.now(UTC)
+        if key.startswith(APP):
+            return self._receive_app(request, key.removeprefix(APP), at)
         hook = delivery_connections.find(key, at=at)
         environ = request.META
         _check_media_type(environ)
         adapter = hook.adapter
-        headers = {}
-        for name, variable in _variables(adapter.HEADERS):
-            if (value := environ.get(variable)) is not None:
-                headers[name] = value
         return ingest.receive(
             hook=hook,
             body=_read(environ),
-            headers=headers,
+            headers=_headers(environ, adapter.HEADERS),
             method="POST",
+            uris=_addresses(request) if adapter.SIGNS_ADDRESS else (),
+            at=at,
+        )
+
+    def _receive_app(self, request: HttpRequest, crm: str, at: datetime) -> ingest.Receipt:
+        adapter = app_ingest.app_of(crm).adapter
+        _check_media_type(request.META)
+        return app_ingest.receive(
+            crm=crm,
+            body=_read(request.META),
+            headers=_headers(request.META, adapter.HEADERS),
             uris=_addresses(request) if adapter.SIGNS_ADDRESS else (),
             at=at,
         )
@@ -145,6 +155,12 @@ def _read(environ: dict[str, Any]) -> bytes:
     if total > ingest.MAX_BODY:
         raise TooLarge(f"The body is over {ingest.MAX_BODY} bytes.")
     return b"".join(parts)
+
+
+def _headers(environ: dict[str, Any], names: tuple[str, ...]) -> dict[str, str]:
+    return {
+        name: value for name, variable in _variables(names) if (value := environ.get(variable)) is not None
+    }
 
 
 @cache

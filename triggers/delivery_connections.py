@@ -29,18 +29,21 @@ logger = logging.getLogger(__name__)
 KEPT_S = 5.0
 REFRESHED_AFTER_S = 4.0
 MAX_KEPT = 20_000
+MAX_ACCOUNT = 120  # characters
 
 DEFAULT_RATE = ALLOWANCES["ingest_rate"].default  # events a second
 DEFAULT_LOT = ALLOWANCES["waiting_events"].default
 
 _KEY = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_QUERY = """
+_COLUMNS = """
     SELECT c.id, c.code, c.tenant_id, c.crm, c.account_id, c.sealed_secrets, c.public_keys, t.settings,
            governor_value('ingest_rate', t.id, t.tier_id, NULL),
-           governor_value('waiting_events', t.id, t.tier_id, NULL)
+           governor_value('waiting_events', t.id, t.tier_id, NULL), c.is_active
     FROM tenants_connection c JOIN tenants_tenant t ON t.id = c.tenant_id
-    WHERE c.key = %s AND c.is_active
 """
+_BY_KEY = f"{_COLUMNS} WHERE c.key = %s AND c.is_active"
+_BY_ACCOUNT = f"""{_COLUMNS} WHERE c.crm = %s AND c.account_id = %s AND c.is_proven
+    ORDER BY c.is_active DESC, c.id LIMIT 1"""
 
 
 class UnknownKey(CodedError):
@@ -62,6 +65,7 @@ class Hook(msgspec.Struct, frozen=True, kw_only=True):
     public_keys: tuple[str, ...]
     rate: int
     lot: int
+    is_active: bool = True
 
 
 class _Kept(msgspec.Struct):
@@ -77,16 +81,32 @@ _unknown: dict[str, _Kept] = {}
 
 def find(key: str, *, at: datetime) -> Hook:
     """The connection with this key. Raises ``UnknownKey``, or ``Unavailable`` when it cannot be read."""
+    hook = _find(key, _BY_KEY, (key,), at=at) if _KEY.fullmatch(key) else None
+    if hook is None:
+        raise UnknownKey("No connection has this address.")
+    return hook
+
+
+def find_account(crm: str, account: str, *, at: datetime) -> Hook | None:
+    """Which connection gets an app's events of this account, a switched off one too. Raises ``Unavailable``.
+
+    Only of those known to be the tenant's: anybody can write down another's account id.
+    """
+    if len(account) > MAX_ACCOUNT:
+        return None
+    # No key has a colon.
+    return _find(f"{crm}:{account}", _BY_ACCOUNT, (crm, account), at=at)
+
+
+def _find(name: str, query: str, values: tuple[str, ...], *, at: datetime) -> Hook | None:
     now = time.monotonic()
-    kept = _known.get(key) or _unknown.get(key)
+    kept = _known.get(name) or _unknown.get(name)
     if kept is None or now >= kept.until:
-        kept = _load(key, now, at)
+        kept = _load(name, query, values, now, at)
     elif now >= kept.refresh_at:
         # One thread reads it anew; meanwhile the others go on with what is known.
         kept.refresh_at = kept.until
-        kept = _load(key, now, at)
-    if kept.hook is None:
-        raise UnknownKey("No connection has this address.")
+        kept = _load(name, query, values, now, at)
     return kept.hook
 
 
@@ -96,26 +116,25 @@ def forget() -> None:
     _unknown.clear()
 
 
-def _load(key: str, now: float, at: datetime) -> _Kept:
-    row = committer().ask(lambda cursor: _select(cursor, key)) if _KEY.fullmatch(key) else None
+def _load(name: str, query: str, values: tuple[str, ...], now: float, at: datetime) -> _Kept:
+    row = committer().ask(lambda cursor: _select(cursor, query, values))
     kept = _Kept(_hook(row, at) if row else None, now + REFRESHED_AFTER_S, now + KEPT_S)
     place, other = (_unknown, _known) if kept.hook is None else (_known, _unknown)
     if len(place) >= MAX_KEPT:
         place.clear()
-    other.pop(key, None)
-    if len(key) <= 64:
-        place[key] = kept
+    other.pop(name, None)
+    place[name] = kept
     return kept
 
 
-def _select(cursor: Cursor, key: str) -> tuple[Any, ...] | None:
-    cursor.execute(_QUERY, (key,))
+def _select(cursor: Cursor, query: str, values: tuple[str, ...]) -> tuple[Any, ...] | None:
+    cursor.execute(query, values)
     row: tuple[Any, ...] | None = cursor.fetchone()
     return row
 
 
 def _hook(row: tuple[Any, ...], at: datetime) -> Hook | None:
-    pk, code, tenant_id, crm, account_id, sealed, public_keys, settings, rate, lot = row
+    pk, code, tenant_id, crm, account_id, sealed, public_keys, settings, rate, lot, is_active = row
     connection = Connection(
         id=pk,
         code=code,
@@ -124,6 +143,7 @@ def _hook(row: tuple[Any, ...], at: datetime) -> Hook | None:
         account_id=account_id,
         sealed_secrets=sealed,
         public_keys=public_keys,
+        is_active=is_active,
     )
     return _made(connection, settings, at, rate=rate, lot=lot) if crm in ADAPTERS else None
 
@@ -158,6 +178,7 @@ def _made(
         public_keys=public_keys,
         rate=_setting(settings, "ingest_rate", DEFAULT_RATE) if rate is None else rate,
         lot=_setting(settings, "ingest_lot", DEFAULT_LOT) if lot is None else lot,
+        is_active=connection.is_active,
     )
 
 

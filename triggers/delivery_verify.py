@@ -76,8 +76,13 @@ def of_connection(refused: RefusedDelivery) -> list[RefusedDelivery]:
 
 def preview(refused: RefusedDelivery) -> str:
     """Its body, masked and cut; "" when its key is gone."""
+    return shown(refused.body, context=f"refused:{refused.tenant_id}:{refused.code}")
+
+
+def shown(sealed: bytes | memoryview, *, context: str) -> str:
+    """A sealed body, masked and cut; "" when its key is gone."""
     try:
-        plain = unseal(refused.body, context=f"refused:{refused.tenant_id}:{refused.code}")
+        plain = unseal(sealed, context=context)
     except CodedError:
         return ""
     try:

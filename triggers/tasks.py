@@ -22,6 +22,8 @@ from logs import partitions
 from tenants.errors import CodedError
 from triggers import (
     alerts,
+    app_claims,
+    app_unclaimed,
     approvals,
     bells,
     bulk_feed,
@@ -90,6 +92,7 @@ def rescue_lanes(**_: Any) -> None:
     with connection.cursor() as cursor:
         is_freed = bool(rescue.free_dead(cursor) + rescue.unpark(cursor))
     reconnecting.review(at=timezone.now())
+    app_claims.review(at=timezone.now())
     if is_freed:
         _ring_waiting()
 
@@ -134,6 +137,7 @@ def sweep_deliveries(**_: Any) -> None:
     with connection.cursor() as cursor:
         delivery_retention.sweep(cursor, at=timezone.now())
         retention.sweep(cursor, at=timezone.now())
+        app_unclaimed.sweep(cursor, at=timezone.now())
         hosts.purge(cursor)
 
 

@@ -7,7 +7,8 @@ from django.urls import path
 from triggers.api import HookView
 
 urlpatterns = [
-    # A marketplace app's one address for all its accounts will be hooks/app/<crm>/.
+    # A marketplace app's one address for all its accounts; HooksFirst leads to both.
+    path("hooks/app/<str:crm>/", HookView.as_view(), name="app-hook"),
     path("hooks/<str:key>/", HookView.as_view(), name="hook"),
     path("hooks/<str:key>", HookView.as_view()),
 ]

@@ -197,6 +197,7 @@ def _connection(
         secrets=[secret] if secret else [],
         public_keys=[public_key] if public_key else [],
         name=TOKEN_NAME,
+        is_proven=True,
     )
     if earlier is not None:
         earlier.is_active = False

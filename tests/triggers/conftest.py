@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from django.db import connection
 
+from tests.factories import APP_ID, APP_SECRET, ED25519_PUBLIC
 from tests.triggers.engine import Runs, drain, poisoned_by, put, spec, supervisor
 from tests.triggers.web import Web, environ_for
 from triggers import group_commit, registry
@@ -28,7 +29,14 @@ def _group_commit_ends() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def web(django_db_setup: None) -> Iterator[Web]:
     """One for all tests: it remembers of a tenant nothing that a flushed database would contradict."""
-    process = Web(environ_for(connection.settings_dict))
+    process = Web(
+        environ_for(
+            connection.settings_dict,
+            GOHIGHLEVEL_PUBLIC_KEYS=ED25519_PUBLIC,
+            GOHIGHLEVEL_APP_ID=APP_ID,
+            HUBSPOT_CLIENT_SECRET=APP_SECRET,
+        )
+    )
     yield process
     process.stop()
 

@@ -14,8 +14,10 @@ from triggers.models.pulse import Pulse
 from triggers.models.refused import RefusedCount
 from triggers.models.replay import Replay, ReplayItem
 from triggers.models.saved_view import SavedView
+from triggers.models.unclaimed import AppRefusal, UnclaimedAccount, UnclaimedEvent
 
 __all__ = [
+    "AppRefusal",
     "Approval",
     "DeadLetterGroup",
     "DeadLetterTenant",
@@ -34,4 +36,6 @@ __all__ = [
     "ReplayItem",
     "SavedView",
     "TriggerConfig",
+    "UnclaimedAccount",
+    "UnclaimedEvent",
 ]
