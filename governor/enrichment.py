@@ -110,7 +110,7 @@ def enrich(
 def check(source: str) -> None:
     """Raise ``UnknownSource`` unless there is such a source."""
     if source != "census":
-        raise UnknownSource(f"No enrichment source is called {source!r}; there is 'census'.")
+        raise UnknownSource(f"No enrichment source is called {source!r}; there are 'census' and 'activity'.")
 
 
 def cached(

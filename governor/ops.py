@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 from django.db import OperationalError, connection
 from psycopg2.errors import QueryCanceled
 
+from governor import activity
 from governor.changes import Changes, are_plain, faults, new_id, unknown
 from tenants.errors import CodedError
 from tenants.records import store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from governor.job import Job
     from governor.meter import Meter
@@ -85,6 +86,14 @@ class Records:
                 found[record_id] = row
         self._count("records_read", len(found), at)
         return found
+
+    def activity(self, ids: Iterable[str], at: str) -> dict[str, dict[str, Any]]:
+        """What the batch's own records did lately, by id: one query."""
+        self._count("record_queries", 1, at)
+        own = {str(record["id"]): record for record in self._job.records}
+        asked = [own[record_id] for record_id in ids if record_id in own]
+        with self._in_time(at) as cursor:
+            return activity.facts(cursor, schema=self._job.schema, records=asked, at=self._job.now)
 
     def _add(self, operation: str, args: dict[str, Any], at: str) -> list[dict[str, Any]]:
         """Insert or upsert: the record need not be there, and is given an id where it has none."""

@@ -9,7 +9,7 @@ from django.db import connection, transaction
 from django.db.models import F, Q
 
 from circuitos.script.errors import LimitExceeded
-from governor import callouts, enrichment
+from governor import activity, callouts, enrichment
 from governor.journal import place_of, read_answers
 from governor.limits import LIMITS
 from logs import traces
@@ -202,7 +202,7 @@ def _answers(
             continue
         answer = journal.get(str(effect.get("journal", "")))
         if answer is None and op == "enrich" and effect.get("error") is None:
-            answer = {"ok": _facts(effect, batch, at=execution.now)}
+            answer = {"ok": _facts(effect, batch, schema=execution.tenant.schema_name, at=execution.now)}
         if answer is None and op == "ai.ask" and effect.get("error") is None:
             if "schema" in (effect.get("args") or {}):
                 raise NotTestable("The model was offline: what it answered was made up here, and not kept.")
@@ -218,9 +218,13 @@ def _is_limit(effect: dict[str, Any]) -> bool:
     return bool((effect.get("error") or {}).get("code", LimitExceeded.code) == LimitExceeded.code)
 
 
-def _facts(effect: dict[str, Any], batch: list[PastRecord], *, at: datetime) -> dict[str, Any]:
-    """What was known without asking: the shipped table and the cache say the same again."""
+def _facts(effect: dict[str, Any], batch: list[PastRecord], *, schema: str, at: datetime) -> dict[str, Any]:
+    """What was known without asking: the shipped table, the cache and the mirror say the same again."""
     source = str((effect.get("args") or {}).get("source") or "census")
+    if source == activity.SOURCE:
+        known_records = [{**(each.record or {}), "id": each.record_id} for each in batch]
+        with connection.cursor() as cursor:
+            return activity.facts(cursor, schema=schema, records=known_records, at=at)
     zips = {
         each.record_id: enrichment.zip_of(
             (each.record or {}).get("postal_code"), (each.record or {}).get("country")

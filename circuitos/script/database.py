@@ -143,8 +143,10 @@ class CircuitDB:
     def batch_enrich(records: Iterable[Mapping[str, Any]], sources: Iterable[str] | str = ("census",)) -> Any:
         """What ``sources`` know about the records: an ``Enriched``. Costs 1 API call a source, not a record.
 
-        ``"census"`` goes by ``postal_code``; ``@enricher`` sources by their own key. Raises ``CalloutError``
-        when a source cannot be reached, ``CircuitError`` for a source that does not exist.
+        ``"census"`` goes by ``postal_code``; ``"activity"`` tells of a batch's own contacts what their
+        appointments, messages and mails in the mirror say, for 1 record query and no API call; ``@enricher``
+        sources by their own key. Raises ``CalloutError`` when a source cannot be reached, ``CircuitError``
+        for a source that does not exist.
         """
         batch = list(records)
         wanted = [sources] if isinstance(sources, str) else list(sources)

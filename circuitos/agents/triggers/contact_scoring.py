@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from circuitos import CircuitDB, CircuitError, CircuitLog, CircuitTrigger, VirtualLPR, trigger
-from circuitos.agents.virtual_lpr import changed_signals
+from circuitos.agents.virtual_lpr import NOT_ENOUGH, changed_signals
 
 if TYPE_CHECKING:
     from circuitos.script.context import Context
@@ -27,7 +27,7 @@ class ContactTrigger(CircuitTrigger):
         """Score again the contacts of which a field that feeds the score changed."""
         leads = []
         for record in context.new_records:
-            if changed_signals(record, record.old):
+            if changed_signals(record, record.old, settings=context.tenant.settings):
                 leads.append(record)
             else:
                 record.skip("no scoring field changed")
@@ -37,7 +37,7 @@ class ContactTrigger(CircuitTrigger):
 async def _score(context: Context, leads: list[Record]) -> None:
     if not leads:
         return
-    scores = await VirtualLPR.score_leads(leads, await _census(leads))
+    scores = await VirtualLPR.score_leads(leads, await _facts(leads))
     # Before the update: what the score was is what the records still say.
     newly_hot = [
         (lead, score)
@@ -60,18 +60,19 @@ async def _score(context: Context, leads: list[Record]) -> None:
         leads=len(scores),
         hot=sum(score["lpr_hot"] for score in scores),
         tasks=len(newly_hot),
+        not_enough_data=sum(score["lpr_grade"] == NOT_ENOUGH for score in scores),
         low_confidence=sum(score["lpr_needs_review"] for score in scores),
         weights=scores[0]["lpr_weights_version"],
     )
 
 
-async def _census(leads: list[Record]) -> Any:
-    """Census facts in one call; None when the census cannot be had, and the trace says so."""
+async def _facts(leads: list[Record]) -> Any:
+    """Census facts in one call, what the leads did in one query; the trace says when one is not had."""
     try:
-        return await CircuitDB.batch_enrich(leads, ["census"])
+        return await CircuitDB.batch_enrich(leads, ["census", "activity"])
     except CircuitError as error:
         CircuitLog.warning("scored without census facts", error=error.detail, code=error.code)
-        return None
+        return await CircuitDB.batch_enrich(leads, ["activity"])
 
 
 def _reasons(score: dict[str, Any]) -> str:

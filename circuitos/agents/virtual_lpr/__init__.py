@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from circuitos.agents.virtual_lpr.score import Scores, score
 from circuitos.agents.virtual_lpr.signals import changed_signals
-from circuitos.agents.virtual_lpr.weights import BadSettings
+from circuitos.agents.virtual_lpr.weights import NOT_ENOUGH, BadSettings
 from circuitos.script import session
 from circuitos.script.aliases import camel_case
 from circuitos.script.errors import NoExecution
@@ -14,7 +14,7 @@ from circuitos.script.errors import NoExecution
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["BadSettings", "Scores", "VirtualLPR", "changed_signals", "score"]
+__all__ = ["NOT_ENOUGH", "BadSettings", "Scores", "VirtualLPR", "changed_signals", "score"]
 
 
 @camel_case
@@ -26,7 +26,7 @@ class VirtualLPR:
         """Score ``records`` with the tenant's weights, as of ``context.now``.
 
         Gives the rows for ``CircuitDB.update("Contact", …)``; in an ``async`` handler an awaitable of them.
-        ``enriched`` is what ``CircuitDB.batch_enrich(records, ["census"])`` gave, or None. Raises
+        ``enriched`` is what ``CircuitDB.batch_enrich(records, ["census", "activity"])`` gave, or None. Raises
         ``BadSettings`` when the tenant's scoring settings cannot be used.
         """
 

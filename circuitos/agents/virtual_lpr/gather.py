@@ -11,7 +11,7 @@ import numpy as np
 from circuitos.agents.virtual_lpr import readings as r
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -21,6 +21,7 @@ EARTH_MILES = 3958.8
 UNITED_STATES = frozenset({"US", "USA", "UNITED STATES", "PR"})
 AFFLUENCE = {"high": 2.0, "medium": 1.0, "low": 0.0}
 _PLAIN = frozenset({str, int, float, bool})
+ACTIVITY = "activity"  # as an enrichment is called
 DISTANCE, AFFLUENT, SEASON = (r.INDEX[name] for name in r.DERIVED)
 
 
@@ -46,22 +47,12 @@ def read(
     has_zip: list[bool] = []
     places: list[tuple[int, float, float]] = []
     figures = _Figures(weights, now)
+    targets = weights.targets
     for column, record in enumerate(records):
-        ranks: dict[int, int] = {}
-        own: dict[int, tuple[str, Any]] = {}
-        for targets, source, value in r.fields(record):
-            is_plain = type(value) in _PLAIN
-            for index, rank in targets:
-                if index in ranks and ranks[index] <= rank:
-                    continue
-                figure = figures[index, value] if is_plain else figures.work_out(index, value)
-                if figure is None:
-                    continue
-                ranks[index] = rank
-                own[index] = (source, value)
-                rows.append(index)
-                columns.append(column)
-                found.append(figure)
+        own, figure_of = _told(record, enriched, targets=targets, figures=figures)
+        rows.extend(figure_of)
+        columns.extend([column] * len(figure_of))
+        found.extend(figure_of.values())
         facts = _census(record, enriched)
         has_zip.append(bool(record.get("postal_code")))
         if facts:
@@ -76,7 +67,6 @@ def read(
                 found.append(AFFLUENCE[affluence])
                 own[AFFLUENT] = (f"{source}.affluence", affluence)
         seen.append(own)
-    # A later, better name was appended after the one it replaces, and numpy lets the last one win.
     values[rows, columns] = found
     if weights.place and places:
         at, latitudes, longitudes = zip(*places, strict=True)
@@ -84,6 +74,34 @@ def read(
     if weights.seasons is not None:
         values[SEASON] = weights.seasons.get(now.astimezone(weights.zone).month, 0)
     return Read(values, seen, has_zip)
+
+
+def _told(
+    record: Mapping[str, Any], enriched: Mapping[str, Any], *, targets: r.Targets, figures: _Figures
+) -> tuple[dict[int, tuple[str, Any]], dict[int, float]]:
+    """What its fields say, and where they do not, the mirror: by reading, (source, value) and figure."""
+    own: dict[int, tuple[str, Any]] = {}
+    figure_of: dict[int, float] = {}
+    ranks: dict[int, int] = {}
+    for fed, source, value in r.fields(record, targets):
+        is_plain = type(value) in _PLAIN
+        for index, rank in fed:
+            if index in ranks and ranks[index] <= rank:
+                continue
+            figure = figures[index, value] if is_plain else figures.work_out(index, value)
+            if figure is None:
+                continue
+            ranks[index] = rank
+            own[index] = (source, value)
+            figure_of[index] = figure
+    for index, source, value in _activity(record, enriched):
+        figure = figures.work_out(index, value)
+        # The lead's own field wins, but for when it was active last: there the newer one does.
+        if figure is None or (index in figure_of and (index != r.RECENCY or figure_of[index] <= figure)):
+            continue
+        own[index] = (source, value)
+        figure_of[index] = figure
+    return own, figure_of
 
 
 class _Figures(dict[tuple[int, Any], float | None]):
@@ -121,8 +139,19 @@ def _census(record: Mapping[str, Any], enriched: Mapping[str, Any]) -> Mapping[s
     facts = enriched.get(str(record.get("id", "")))
     if not facts:
         return None
-    census = facts.get("census", facts)
+    census = facts.get("census", None if ACTIVITY in facts else facts)
     return census if isinstance(census, dict) else None
+
+
+def _activity(record: Mapping[str, Any], enriched: Mapping[str, Any]) -> Iterator[tuple[int, str, Any]]:
+    """What the mirror tells of the lead: reading, the record it was read from, value."""
+    facts = (enriched.get(str(record.get("id", ""))) or {}).get(ACTIVITY)
+    if not isinstance(facts, dict):
+        return
+    for name, fact in facts.items():
+        index = r.INDEX.get(name, len(r.FROM_FIELDS))
+        if index < len(r.FROM_FIELDS) and isinstance(fact, dict) and fact.get("value") is not None:
+            yield index, str(fact.get("source") or ACTIVITY), fact["value"]
 
 
 def haversine(place: tuple[float, float], places: NDArray[np.float64]) -> NDArray[np.float64]:

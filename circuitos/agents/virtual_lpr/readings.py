@@ -119,23 +119,41 @@ FROM_FIELDS: tuple[Reading, ...] = (
 DERIVED = ("distance_miles", "affluence", "season")
 NAMES: tuple[str, ...] = (*(reading.name for reading in FROM_FIELDS), *DERIVED)
 INDEX: dict[str, int] = {name: index for index, name in enumerate(NAMES)}
+# What the mirror knows of a lead may say more of these than its own field.
+RECENCY = INDEX["hours_since_activity"]
 # What missing_data says when a reading has no value: the field that would have given it.
 FIELD_OF: dict[str, str] = {reading.name: reading.names[0] for reading in FROM_FIELDS}
 
 
-class _Targets(dict[str, tuple[tuple[int, int], ...]]):
-    """Which readings (index, rank) a field name feeds. Remembers names it met, as batches repeat them."""
+CHOSEN = -1  # the rank of a field that a tenant has chosen: before all names
+
+
+class Targets(dict[str, tuple[tuple[int, int], ...]]):
+    """Which readings (index, rank) a field name feeds. Remembers names it met, as batches repeat them.
+
+    ``chosen`` are a tenant's fields by reading: such a field comes before those found by name, and "" means
+    that no field feeds the reading.
+    """
 
     LIMIT = 20_000
+
+    def __init__(self, chosen: Mapping[str, str] | None = None) -> None:
+        super().__init__()
+        found = chosen or {}
+        self._chosen: dict[str, set[int]] = {}
+        self._none = {INDEX[reading] for reading, name in found.items() if not name}
+        for reading, name in found.items():
+            self._chosen.setdefault(snake(name), set()).add(INDEX[reading])
 
     def __missing__(self, name: str) -> tuple[tuple[int, int], ...]:
         if len(self) > self.LIMIT:  # names are the tenants' own; a hostile body must not grow us for ever
             self.clear()
         canonical = snake(name)
+        chosen = self._chosen.get(canonical, ())
         targets = tuple(
-            (index, reading.names.index(canonical))
+            (index, CHOSEN if index in chosen else reading.names.index(canonical))
             for index, reading in enumerate(FROM_FIELDS)
-            if canonical in reading.names
+            if index not in self._none and (index in chosen or canonical in reading.names)
         )
         self[name] = targets
         return targets
@@ -145,13 +163,13 @@ class _Sources(dict[tuple[str, str], str]):
     """What a field of a map is called in the attribution."""
 
     def __missing__(self, key: tuple[str, str]) -> str:
-        if len(self) > _Targets.LIMIT:
+        if len(self) > Targets.LIMIT:
             self.clear()
         source = self[key] = ".".join(key)
         return source
 
 
-TARGETS = _Targets()
+TARGETS = Targets()
 _SOURCES = _Sources()
 # Where a record keeps what is no documented field of its object.
 MAPS = ("custom_fields", "extra")
@@ -163,17 +181,19 @@ def snake(name: str) -> str:
     return re.sub(r"[^0-9a-z]+", "_", spaced.lower()).strip("_")
 
 
-def fields(record: Mapping[str, Any]) -> Iterator[tuple[tuple[tuple[int, int], ...], str, Any]]:
+def fields(
+    record: Mapping[str, Any], targets: Targets = TARGETS
+) -> Iterator[tuple[tuple[tuple[int, int], ...], str, Any]]:
     """Every (readings fed, source, value) of a record, its maps last; ``None`` and "" are no values."""
     for name, value in record.items():
-        if value is not None and value != "" and (fed := TARGETS[name]) and name not in MAPS:
+        if value is not None and value != "" and (fed := targets[name]) and name not in MAPS:
             yield fed, name, value
     for name in MAPS:
         held = record.get(name)
         if not held:
             continue
         for own, value in _pairs(held):
-            if value is not None and value != "" and (fed := TARGETS[own]):
+            if value is not None and value != "" and (fed := targets[own]):
                 yield fed, _SOURCES[name, own], value
 
 

@@ -132,10 +132,11 @@ def _rows(
     hot = totals >= weights.hot
     lines = attributions(found, earned, weights=weights, now=now)
     missing, shares = missing_data(found, weights)
+    live = _live(found, weights)
     breakdowns = np.stack([earned.left[path] for path in _SHOWN], axis=1) / 100
     at = now.isoformat()
     rows = []
-    for record, total, is_hot, breakdown, attribution, absent, share in zip(
+    for record, total, is_hot, breakdown, attribution, absent, share, signals in zip(
         records,
         totals.tolist(),
         hot.tolist(),
@@ -143,6 +144,7 @@ def _rows(
         lines,
         missing,
         shares,
+        live,
         strict=True,
     ):
         priority, action = "low", "educate"
@@ -150,12 +152,15 @@ def _rows(
             priority, action = "critical", "immediate follow-up"
         elif total >= weights.nurture:
             priority, action = "normal", "nurture"
+        elif signals < weights.least_signals:
+            # Little is known of it, which is no reason to leave it.
+            priority, action = "normal", "complete the data"
         confidence = next(level for least, level in CONFIDENCE if share >= least)
         rows.append(
             {
                 "id": str(record.get("id", "")),
                 "lpr_score": total / 100,
-                "lpr_grade": weights.grade(total),
+                "lpr_grade": weights.grade(total, signals=signals),
                 "lpr_hot": is_hot,
                 "lpr_priority": priority,
                 "lpr_confidence": confidence,
@@ -169,3 +174,10 @@ def _rows(
             }
         )
     return Scores(totals / 100, hot, rows)
+
+
+def _live(found: Read, weights: Weights) -> list[int]:
+    """By lead, how many signals have a value; those switched off have none."""
+    used = [r.INDEX[signal.reading] for signal in SIGNALS if signal.proxy not in weights.off]
+    count: list[int] = (~np.isnan(found.values[used])).sum(axis=0).tolist()
+    return count

@@ -10,7 +10,9 @@ A tenant's settings may hold, all optional::
              "thresholds": {"hot": 70, "nurture": 40, "A": 80, "B": 65, "C": 40},
              "proxies": {"age": false, "income": true, "affluence": true, "life_events": true},
              "ideal_industries": ["dental"], "ideal_company_size": {"min": 10, "max": 500},
-             "growth_stages": ["growth"], "season": {"peak": [1, 9], "high": [5]}}}
+             "growth_stages": ["growth"], "season": {"peak": [1, 9], "high": [5]},
+             "fields": {"site_visits": "besuche"},              # by reading, the CRM's field; "" = none
+             "least_signals": 5}}                               # with fewer: not enough data
 
 Whatever breaks the promises of the score (0 to 100, never less for a stronger signal) is refused.
 """
@@ -27,7 +29,7 @@ from itertools import cycle
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from circuitos.agents.virtual_lpr.readings import word, words
+from circuitos.agents.virtual_lpr.readings import FIELD_OF, TARGETS, Targets, word, words
 from circuitos.agents.virtual_lpr.rules import CAPS, GROUPS, PARTS, PILLARS, SIGNALS, VERSION
 from circuitos.script.errors import CircuitError
 
@@ -48,7 +50,13 @@ REGULATED = words(
     " rentals leasing employment recruiter recruiting recruitment staffing"
 )
 REGULATED_PHRASES = ("real estate", "property management", "human resources")
-KEYS = words("points at caps thresholds proxies ideal_industries ideal_company_size growth_stages season")
+KEYS = words(
+    "points at caps thresholds proxies ideal_industries ideal_company_size growth_stages season fields"
+    " least_signals"
+)
+LEAST_SIGNALS = 5
+NOT_ENOUGH = "not enough data"  # in place of a grade
+LONGEST_FIELD = 200
 
 
 class BadSettings(CircuitError):
@@ -76,9 +84,13 @@ class Weights:
     growth_stages: frozenset[str]
     size: tuple[float, float]
     seasons: dict[int, int] | None  # month → 2 peak, 1 high
+    targets: Targets  # which readings a field name feeds
+    least_signals: int  # a lead with fewer has no grade
 
-    def grade(self, total: int) -> str:
-        """The grade of a total in hundredths."""
+    def grade(self, total: int, *, signals: int) -> str:
+        """The grade of a total in hundredths, from so many signals that have a value."""
+        if signals < self.least_signals:
+            return NOT_ENOUGH
         return next((grade for least, grade in self.grades if total >= least), "D")
 
 
@@ -105,7 +117,7 @@ def _weights(text: str) -> Weights:
                 f"lpr.points.{signal.name} is more than {signal.part} holds, {caps[signal.part] / 100:g}."
             )
     thresholds = _thresholds(_mapping(own, "thresholds"))
-    changed = {name: own[name] for name in sorted(own) if own[name]}
+    changed = {name: own[name] for name in sorted(own) if own[name] or own[name] == 0}
     digest = hashlib.sha256(json.dumps(changed, sort_keys=True).encode()).hexdigest()[:8]
     return Weights(
         version=f"{VERSION}+{digest}" if changed else VERSION,
@@ -129,7 +141,38 @@ def _weights(text: str) -> Weights:
         growth_stages=_words(own, "growth_stages", GROWTH_STAGES),
         size=_size(_mapping(own, "ideal_company_size")),
         seasons=_seasons(_mapping(own, "season")),
+        targets=_targets(_mapping(own, "fields")),
+        least_signals=_least_signals(own.get("least_signals")),
     )
+
+
+def targets_of(settings: Mapping[str, Any]) -> Targets:
+    """Which readings a field name feeds, as the tenant has chosen. Raises ``BadSettings``."""
+    own = settings.get("lpr")
+    chosen = own.get("fields") if isinstance(own, dict) else None
+    return _chosen_targets(json.dumps(chosen, sort_keys=True, default=str)) if chosen else TARGETS
+
+
+@lru_cache(maxsize=256)
+def _chosen_targets(text: str) -> Targets:
+    return _targets(_mapping({"fields": json.loads(text)}, "fields"))
+
+
+def _targets(own: Mapping[str, Any]) -> Targets:
+    if unknown := sorted(set(own) - set(FIELD_OF)):
+        raise BadSettings(f"lpr.fields.{unknown[0]} is no reading.")
+    for reading, name in own.items():
+        if not isinstance(name, str) or len(name) > LONGEST_FIELD:
+            raise BadSettings(f"lpr.fields.{reading} must be the name of a field, or empty for none.")
+    return Targets(own) if own else TARGETS
+
+
+def _least_signals(own: Any) -> int:
+    if own is None:
+        return LEAST_SIGNALS
+    if isinstance(own, bool) or not isinstance(own, int) or not 0 <= own <= len(SIGNALS):
+        raise BadSettings(f"lpr.least_signals is {own!r}; write a whole number from 0 to {len(SIGNALS)}.")
+    return own
 
 
 def _steps(

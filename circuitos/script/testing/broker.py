@@ -150,7 +150,7 @@ class FakeBroker:
         return {"id": task["id"]}
 
     def _enrich_records(self, args: dict[str, Any]) -> Any:
-        self.count("api_calls")
+        self.count("record_queries" if args["source"] == answers.ACTIVITY else "api_calls")
         self.result.enrichments.append((args["source"], [record["id"] for record in args["records"]]))
         return answers.answer_enrichment(self._enrich, args["source"], args["records"])
 

@@ -73,6 +73,7 @@ class TestScoreNewLeads:
                     "leads": 2,
                     "hot": 1,
                     "tasks": 1,
+                    "not_enough_data": 1,
                     "low_confidence": 1,
                     "weights": result.changed("Contact")["c1"]["lpr_weights_version"],
                 },

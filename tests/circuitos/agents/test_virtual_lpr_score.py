@@ -56,8 +56,8 @@ class TestGoldenCases:
     def test_empty_lead_has_0_and_says_all_that_is_missing(self):
         scored = row({"id": "c1"})
 
-        assert (scored["lpr_score"], scored["lpr_grade"], scored["lpr_hot"]) == (0, "D", False)
-        assert (scored["lpr_next_action"], scored["lpr_confidence"]) == ("educate", "low")
+        assert (scored["lpr_score"], scored["lpr_grade"], scored["lpr_hot"]) == (0, "not enough data", False)
+        assert (scored["lpr_next_action"], scored["lpr_confidence"]) == ("complete the data", "low")
         assert scored["lpr_needs_review"] is True
         assert scored["lpr_attribution"] == []
         assert {"called", "site_visits", "last_activity_at", "postal_code"} <= set(scored["lpr_missing"])
@@ -265,6 +265,7 @@ class TestVerdict:
                     "timing.readiness": 0,
                 },
                 "points": {"called": total},
+                "least_signals": 1,
             },
         }
 
