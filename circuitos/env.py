@@ -60,6 +60,7 @@ class Env:
     gohighlevel_app_id: str
     hubspot_client_id: str
     hubspot_client_secret: str
+    gohighlevel_api_url: str
     hubspot_api_url: str
 
 
@@ -100,6 +101,8 @@ def read(environ: Mapping[str, str]) -> Env:
         gohighlevel_app_id=environ.get("GOHIGHLEVEL_APP_ID", ""),
         hubspot_client_id=environ.get("HUBSPOT_CLIENT_ID", ""),
         hubspot_client_secret=environ.get("HUBSPOT_CLIENT_SECRET", ""),
+        gohighlevel_api_url=_url(environ, "GOHIGHLEVEL_API_URL", schemes=("http", "https")).rstrip("/")
+        or "https://services.leadconnectorhq.com",
         hubspot_api_url=_url(environ, "HUBSPOT_API_URL", schemes=("http", "https")).rstrip("/")
         or "https://api.hubapi.com",
     )

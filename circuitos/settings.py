@@ -273,4 +273,5 @@ LOGGING = {
 
 # Private hosts, host:ports and networks that scripts may call all the same: for tests and the demo.
 EGRESS_ALLOW = list(ENV.egress_allow)
+GOHIGHLEVEL_API_URL = ENV.gohighlevel_api_url
 HUBSPOT_API_URL = ENV.hubspot_api_url

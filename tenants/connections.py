@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 from django.db import transaction
 
-from tenants import audit
+from tenants import audit, credentials
 from tenants.choices import CRM
 from tenants.errors import CodedError
 from tenants.models import Connection, Tenant
@@ -102,11 +102,7 @@ def set_credentials(connection: Connection, *, token: str | None) -> None:
 
     From then on the records that scripts change are written to the CRM. Earlier changes are not.
     """
-    sealed = None
-    if token:
-        sealed = seal(json.dumps({"token": token}).encode(), context=_credentials_context(connection))
-    connection.sealed_credentials = sealed
-    connection.save(update_fields=["sealed_credentials"])
+    credentials.store(connection, credentials.Credentials(token) if token else None)
     if token:
         reconnected(connection)
 
@@ -145,12 +141,8 @@ def reconnected(connection: Connection) -> None:
 
 def api_token(connection: Connection) -> str | None:
     """What we call the CRM's API with; None when we have nothing."""
-    if connection.sealed_credentials is None:
-        return None
-    token: str = json.loads(unseal(connection.sealed_credentials, context=_credentials_context(connection)))[
-        "token"
-    ]
-    return token
+    known = credentials.load(connection)
+    return known.token if known else None
 
 
 def change(connection: Connection, wanted: Mapping[str, Any], *, actor: str, at: datetime) -> None:
@@ -182,10 +174,6 @@ def new_secret(crm: str) -> str:
 
 def _context(connection: Connection) -> str:
     return f"connection:{connection.tenant_id}:{connection.code}"
-
-
-def _credentials_context(connection: Connection) -> str:
-    return f"credentials:{connection.tenant_id}:{connection.code}"
 
 
 def _load(connection: Connection) -> list[_Entry]:

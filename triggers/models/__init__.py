@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from triggers.models.approval import Approval
+from triggers.models.budget import RateBudget
 from triggers.models.config import TriggerConfig
 from triggers.models.dead_letter import DeadLetterGroup, DeadLetterTenant
 from triggers.models.erasure import Erasure
@@ -30,6 +31,7 @@ __all__ = [
     "OutboxLane",
     "OutboxWrite",
     "Pulse",
+    "RateBudget",
     "RefusedCount",
     "RefusedDelivery",
     "Replay",

@@ -1,0 +1,1 @@
+"""Loopback servers that behave as the CRMs' documented APIs do: tokens, rates, pages, errors."""
