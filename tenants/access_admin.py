@@ -12,8 +12,15 @@ from unfold.widgets import UnfoldAdminPasswordWidget
 
 from tenants.addresses import hook_url
 from tenants.audited_admin import AuditedAdmin
+from tenants.choices import CRM
 from tenants.clock import time_column
-from tenants.connections import rotate_secret, set_credentials
+from tenants.connections import (
+    BadConnection,
+    check_senders,
+    rotate_secret,
+    set_credentials,
+    uses_secret,
+)
 from tenants.models import ApiKey, Connection
 from tenants.operators import TenantFilter
 from tenants.reauthentication import demand
@@ -34,12 +41,31 @@ class ConnectionForm(forms.ModelForm[Connection]):
         widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "off"}),
         help_text="As the CRM shows it. The one before it still verifies for 24 hours. Empty: no change.",
     )
+    allowed_senders = forms.JSONField(
+        required=False,
+        initial=list,
+        help_text='Networks that deliveries may come from, such as ["203.0.113.0/24"]. Empty: any.',
+    )
     api_token = forms.CharField(
         required=False,
         label="API token",
         widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "off"}),
         help_text="To write to the CRM: a HubSpot private app's token. Empty: no change; -: forget it.",
     )
+
+    def clean_allowed_senders(self) -> list[str]:
+        texts = self.cleaned_data["allowed_senders"] or []
+        try:
+            return check_senders(texts if isinstance(texts, list) else [texts])
+        except BadConnection as error:
+            raise forms.ValidationError(str(error)) from error
+
+    def clean_is_workflow(self) -> bool:
+        is_workflow: bool = self.cleaned_data["is_workflow"]
+        crm = self.instance.crm or self.cleaned_data.get("crm")
+        if is_workflow and crm != CRM.GOHIGHLEVEL:
+            raise forms.ValidationError("Only GoHighLevel has workflows that send webhooks.")
+        return is_workflow
 
 
 @admin.register(Connection)
@@ -57,7 +83,7 @@ class ConnectionAdmin(AuditedAdmin):
 
     def get_fields(self, request: HttpRequest, obj: Connection | None = None) -> list[str]:
         fields = ["tenant", "crm", "name", "account_id", "signing_secret", "public_keys", "api_token"]
-        fields.append("is_active")
+        fields += ["is_workflow", "allowed_senders", "is_active"]
         return ["address", "access", *fields, "last_event_at"] if obj else fields
 
     def get_readonly_fields(self, request: HttpRequest, obj: Connection | None = None) -> list[str]:
@@ -101,6 +127,11 @@ class ConnectionAdmin(AuditedAdmin):
         if asks := demand(request):
             return asks
         for connection in queryset.select_related("tenant"):
+            if not uses_secret(connection.crm, is_workflow=connection.is_workflow):
+                messages.warning(
+                    request, f"{connection} is signed with GoHighLevel's own key: nothing to rotate."
+                )
+                continue
             secret = rotate_secret(connection=connection, at=now())
             self.note(request, connection, "rotated the secret of")
             messages.success(

@@ -48,7 +48,7 @@ class NewConnectionSerializer(Strict):
         child=serializers.CharField(max_length=500),
         required=False,
         max_length=10,
-        help_text="that sign its webhooks, newest first; Standard Webhooks gets one when you give none",
+        help_text="that sign its webhooks, newest first; where we make it, one is made when you give none",
     )
     api_token = serializers.CharField(
         required=False, max_length=2000, help_text="to write to the CRM; never comes out"
@@ -58,6 +58,15 @@ class NewConnectionSerializer(Strict):
         required=False,
         max_length=10,
         help_text="base64 SPKI, in place of the CRM's published ones",
+    )
+    is_workflow = serializers.BooleanField(
+        required=False, help_text="GoHighLevel: a workflow's Webhook action sends, proven by a shared secret"
+    )
+    allowed_senders = serializers.ListField(
+        child=serializers.CharField(max_length=50),
+        required=False,
+        max_length=50,
+        help_text="networks (CIDR) that deliveries may come from; empty: any",
     )
 
 

@@ -18,6 +18,9 @@ class CRM(TextChoices):
 
     GOHIGHLEVEL = "gohighlevel", "GoHighLevel"
     HUBSPOT = "hubspot", "HubSpot"
+    SALESFORCE = "salesforce", "Salesforce"
+    PIPEDRIVE = "pipedrive", "Pipedrive"
+    ZOHO = "zoho", "Zoho CRM"
     STANDARD = "standard", "Standard Webhooks"
 
 

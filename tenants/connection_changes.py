@@ -16,9 +16,11 @@ from tenants.connections import (
     OVERLAP,
     BadConnection,
     connect,
+    makes_secret,
     new_secret,
     rotate_secret,
     set_credentials,
+    uses_secret,
 )
 
 if TYPE_CHECKING:
@@ -28,8 +30,15 @@ if TYPE_CHECKING:
 
 MOST_CONNECTIONS = 50  # of one tenant, by its own hand
 # CRMs of which each event names the account, so that a connection has to name it too.
-ACCOUNTS = {CRM.GOHIGHLEVEL: "location ID", CRM.HUBSPOT: "account ID (portal ID)"}
-SIGNED_WITH_SECRET = frozenset({CRM.HUBSPOT, CRM.STANDARD})
+ACCOUNTS = {
+    CRM.GOHIGHLEVEL: "location ID",
+    CRM.HUBSPOT: "account ID (portal ID)",
+    CRM.SALESFORCE: "organization ID",
+    CRM.PIPEDRIVE: "company ID",
+    CRM.ZOHO: "channel ID",
+}
+_NUMBERED = frozenset({CRM.HUBSPOT, CRM.PIPEDRIVE, CRM.ZOHO})
+_LONGEST_ZOHO_TOKEN = 50
 LONGEST_SECRET = 500
 
 
@@ -42,15 +51,25 @@ class Rotated:
 
 
 def link(
-    *, tenant: Tenant, crm: str, name: str, account_id: str, secret: str, actor: str, at: datetime
+    *,
+    tenant: Tenant,
+    crm: str,
+    name: str,
+    account_id: str,
+    secret: str,
+    is_workflow: bool = False,
+    actor: str,
+    at: datetime,
 ) -> tuple[Connection, str]:
     """Link a CRM account; returns the secret that was made for it, or "". Raises ``BadConnection``."""
     if crm in ACCOUNTS and not account_id:
         raise BadConnection(f"Write the {ACCOUNTS[CRM(crm)]}: events of other accounts are refused.")
-    if crm == CRM.HUBSPOT and not (account_id.isascii() and account_id.isdigit()):
-        raise BadConnection("HubSpot's account ID is a number, such as 12345678.")
+    if crm in _NUMBERED and not (account_id.isascii() and account_id.isdigit()):
+        raise BadConnection(f"{CRM(crm).label}'s {ACCOUNTS[CRM(crm)]} is a number, such as 12345678.")
+    if crm == CRM.SALESFORCE and not (account_id.isalnum() and len(account_id) in {15, 18}):
+        raise BadConnection("Salesforce's organization ID has 15 or 18 characters and begins with 00D.")
     made = ""
-    if crm == CRM.STANDARD and not secret:
+    if makes_secret(crm, is_workflow=is_workflow) and not secret:
         secret = made = new_secret(crm)
     if crm == CRM.HUBSPOT and not secret and not env().hubspot_client_secret:
         raise BadConnection("Write the client secret of your HubSpot app: it proves what HubSpot sends.")
@@ -60,7 +79,12 @@ def link(
         if len(tenant.connections.values_list("pk")[:MOST_CONNECTIONS]) >= MOST_CONNECTIONS:
             raise BadConnection(f"There are {MOST_CONNECTIONS} connections already; ask for more.")
         connection = connect(
-            tenant=tenant, crm=crm, account_id=account_id, secrets=[secret] if secret else (), name=name
+            tenant=tenant,
+            crm=crm,
+            account_id=account_id,
+            secrets=[secret] if secret else (),
+            name=name,
+            is_workflow=is_workflow,
         )
         _note(connection, "created", actor=actor, at=at)
     return connection, made
@@ -68,7 +92,7 @@ def link(
 
 def rotate(*, connection: Connection, new: str = "", actor: str, at: datetime) -> Rotated:
     """Put a new signing secret in front, made here unless the CRM gave one. Raises ``BadConnection``."""
-    if connection.crm not in SIGNED_WITH_SECRET:
+    if not uses_secret(connection.crm, is_workflow=connection.is_workflow):
         raise BadConnection(f"{connection.get_crm_display()} signs with its own key: nothing to rotate.")
     if not new and connection.crm == CRM.HUBSPOT:
         raise BadConnection("Write the new client secret that HubSpot shows: only HubSpot can make one.")
@@ -103,6 +127,12 @@ def check_secret(crm: str, secret: str) -> None:
         raise BadConnection(f"A secret has at most {LONGEST_SECRET} characters.")
     if not secret.isascii() or not secret.isprintable() or " " in secret:
         raise BadConnection("A secret is one word of plain characters; this has others in it.")
+    if crm == CRM.PIPEDRIVE and not all(secret.partition(":")):
+        raise BadConnection(
+            "Write user name and password with a colon between them, like circuitos:a-long-word."
+        )
+    if crm == CRM.ZOHO and len(secret) > _LONGEST_ZOHO_TOKEN:
+        raise BadConnection(f"Zoho takes no token over {_LONGEST_ZOHO_TOKEN} characters.")
     if crm == CRM.STANDARD:
         try:
             key = binascii.a2b_base64(secret.removeprefix("whsec_").encode(), strict_mode=True)

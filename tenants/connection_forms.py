@@ -7,7 +7,7 @@ from typing import Any
 from django import forms
 
 from tenants.choices import CRM
-from tenants.connection_changes import ACCOUNTS, LONGEST_SECRET, SIGNED_WITH_SECRET
+from tenants.connection_changes import ACCOUNTS, LONGEST_SECRET
 
 _NAMES = {"autocomplete": "off", "spellcheck": "false"}
 
@@ -21,6 +21,16 @@ class NewConnectionForm(forms.Form):
         help_text="How you call it, such as the branch. You may leave it empty.",
     )
     account_id = forms.CharField(max_length=120)
+    way = forms.ChoiceField(
+        label="How it sends",
+        choices=[
+            ("app", "A marketplace app, signed by GoHighLevel"),
+            ("workflow", "The Webhook action of a workflow, proven by a shared secret"),
+        ],
+        initial="app",
+        required=False,
+        help_text="An app is safer. A workflow needs no app: you add its Webhook action yourself.",
+    )
     secret = forms.CharField(
         max_length=LONGEST_SECRET,
         required=False,
@@ -35,14 +45,11 @@ class NewConnectionForm(forms.Form):
             account.help_text = _WHERE[crm]
         else:
             del self.fields["account_id"]
-        if crm not in SIGNED_WITH_SECRET:
-            del self.fields["secret"]
-        elif crm == CRM.HUBSPOT:
-            secret.label = "Client secret of your HubSpot app"
-            secret.help_text = "HubSpot shows it under Auth in your app's settings. It is stored sealed."
+        if crm == CRM.GOHIGHLEVEL:
+            del self.fields["secret"]  # its own key signs, or we make one
         else:
-            secret.label = "Signing secret, if the sender already has one"
-            secret.help_text = "It begins with whsec_. Leave it empty, and one is made for you."
+            del self.fields["way"]
+            secret.label, secret.help_text = _SECRETS[crm]
 
 
 class SecretForm(forms.Form):
@@ -60,4 +67,27 @@ class TokenForm(forms.Form):
 _WHERE = {
     CRM.GOHIGHLEVEL: "In GoHighLevel: Settings, Business Profile. It looks like ve9EPM428h8vShlRW1KT.",
     CRM.HUBSPOT: "In HubSpot: the number in the address bar, or under your account's name at the top right.",
+    CRM.SALESFORCE: "In Salesforce: Setup, Company Information. It begins with 00D.",
+    CRM.PIPEDRIVE: "In Pipedrive: Settings, Company settings; each webhook names it as company_id.",
+    CRM.ZOHO: "A number of your choice, at most 18 digits: you give it to Zoho as channel_id.",
+}
+_OWN = "Leave it empty, and one is made for you."
+_SECRETS = {
+    CRM.HUBSPOT: (
+        "Client secret of your HubSpot app",
+        "HubSpot shows it under Auth in your app's settings. It is stored sealed.",
+    ),
+    CRM.SALESFORCE: (
+        "Shared secret, if you have one",
+        f"It goes into the address you give to Salesforce. {_OWN}",
+    ),
+    CRM.PIPEDRIVE: (
+        "User name and password, with a colon between",
+        f"For Pipedrive's HTTP Auth fields. {_OWN}",
+    ),
+    CRM.ZOHO: ("Token, if you have one", f"Zoho sends it back with every notification. {_OWN}"),
+    CRM.STANDARD: (
+        "Signing secret, if the sender already has one",
+        f"It begins with whsec_. {_OWN}",
+    ),
 }

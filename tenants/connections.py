@@ -6,6 +6,7 @@ import base64
 import json
 import secrets as random
 from datetime import datetime, timedelta
+from ipaddress import ip_network
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from django.db import transaction
@@ -42,11 +43,15 @@ def connect(
     public_keys: Iterable[str] = (),
     name: str = "",
     is_proven: bool = False,
+    is_workflow: bool = False,
+    allowed_senders: Iterable[str] = (),
 ) -> Connection:
     """Link a CRM account to a tenant. ``secrets`` stand newest first and do not expire by themselves.
 
     ``is_proven``: the account is known to be the tenant's, and not only said to be.
     """
+    if is_workflow and crm != CRM.GOHIGHLEVEL:
+        raise BadConnection("Only GoHighLevel has workflows that send webhooks.")
     if crm not in CRM.values:
         raise BadConnection(f"There is no CRM {crm!r}; there are: {', '.join(CRM.values)}.")
     connection = Connection(
@@ -56,6 +61,8 @@ def connect(
         public_keys=list(public_keys),
         name=name,
         is_proven=is_proven,
+        is_workflow=is_workflow,
+        allowed_senders=check_senders(allowed_senders),
     )
     _store(connection, [{"secret": secret, "until": None} for secret in secrets])
     connection.save(force_insert=True)
@@ -165,8 +172,28 @@ def change(connection: Connection, wanted: Mapping[str, Any], *, actor: str, at:
         )
 
 
+def uses_secret(crm: str, *, is_workflow: bool) -> bool:
+    """Whether a secret that both sides know proves what comes: as a signature's key, or by itself."""
+    return crm != CRM.GOHIGHLEVEL or is_workflow
+
+
+def makes_secret(crm: str, *, is_workflow: bool) -> bool:
+    """Whether we make the secret, for the sender to be told; else the CRM makes it."""
+    return uses_secret(crm, is_workflow=is_workflow) and crm != CRM.HUBSPOT
+
+
+def check_senders(texts: Iterable[str]) -> list[str]:
+    """The networks as they are kept. Raises ``BadConnection`` for what is none."""
+    try:
+        return [str(ip_network(text.strip(), strict=False)) for text in texts]
+    except (ValueError, AttributeError):
+        raise BadConnection("A sender is an address or a network, such as 203.0.113.0/24.") from None
+
+
 def new_secret(crm: str) -> str:
     """A random signing secret in the form its scheme writes it."""
+    if crm == CRM.PIPEDRIVE:
+        return f"circuitos:{random.token_urlsafe(24)}"  # user name and password
     if crm == CRM.STANDARD:
         return "whsec_" + base64.b64encode(random.token_bytes(32)).decode()
     return random.token_urlsafe(32)

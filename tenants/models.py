@@ -124,6 +124,12 @@ class Connection(models.Model):
     sealed_credentials = models.BinaryField(null=True, editable=False)
     # Public keys (base64 SPKI) that replace the CRM's published ones; empty = the published ones.
     public_keys = models.JSONField(default=list, blank=True)
+    # GoHighLevel alone: a workflow's Webhook action sends, proven by a shared secret, never by a signature.
+    is_workflow = models.BooleanField("sent by a workflow", default=False, db_default=False)
+    # Networks (CIDR) that deliveries may come from; empty = any.
+    allowed_senders = models.JSONField(
+        default=list, db_default=models.Value([], models.JSONField()), blank=True
+    )
     is_active = models.BooleanField(default=True)
     # The CRM no longer lets us in: since when, and why; None = connected.
     reconnect_since = models.DateTimeField(null=True, blank=True, editable=False)

@@ -10,7 +10,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tenants import audit
 from tenants.choices import CRM, Role
-from tenants.connections import BadConnection, connect, new_secret, set_credentials, signing_secrets
+from tenants.connections import (
+    BadConnection,
+    connect,
+    makes_secret,
+    new_secret,
+    set_credentials,
+    signing_secrets,
+)
 from tenants.lending import lend
 from tenants.members import invite
 from tenants.provision import BadTenant, create_tenant
@@ -34,6 +41,8 @@ class ConnectionPlan(BaseModel):
     secrets: list[Annotated[str, Field(min_length=1)]] = Field(default_factory=list)
     public_keys: list[str] = Field(default_factory=list)
     api_token: str = ""  # to write to the CRM
+    is_workflow: bool = False  # GoHighLevel: a workflow's Webhook action sends
+    allowed_senders: list[str] = Field(default_factory=list)  # networks; empty: any
 
 
 class TenantPlan(BaseModel):
@@ -132,7 +141,7 @@ def _connect(
     tenant: Tenant, wanted: ConnectionPlan, *, is_proven: bool, at: datetime
 ) -> tuple[Connection, list[str]]:
     secrets = wanted.secrets
-    if not secrets and wanted.crm == CRM.STANDARD:
+    if not secrets and makes_secret(wanted.crm, is_workflow=wanted.is_workflow):
         secrets = [new_secret(wanted.crm)]
     connection = connect(
         tenant=tenant,
@@ -142,6 +151,8 @@ def _connect(
         secrets=secrets,
         public_keys=wanted.public_keys,
         is_proven=is_proven,
+        is_workflow=wanted.is_workflow,
+        allowed_senders=wanted.allowed_senders,
     )
     if wanted.api_token:
         set_credentials(connection, token=wanted.api_token)

@@ -29,6 +29,7 @@ HUBSPOT_SECRET = "hubspot-client-secret-for-tests"
 APP_SECRET = "hubspot-app-secret-for-tests"
 APP_ID = "app-of-ours"
 STANDARD_SECRET = "whsec_" + base64.b64encode(b"0123456789abcdef0123456789abcdef").decode()
+SHARED_SECRET = "a-secret-both-sides-know-0123456789"
 LOCATION = "loc-test-0001"
 PORTAL = 4242
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -111,5 +112,8 @@ def make_connection(tenant: Tenant, crm: str, **fields: Any) -> Connection:
         "gohighlevel": {"account_id": f"{LOCATION}-{tenant.slug}", "public_keys": (ED25519_PUBLIC,)},
         "hubspot": {"account_id": str(PORTAL + tenant.pk), "secrets": (HUBSPOT_SECRET,)},
         "standard": {"secrets": (STANDARD_SECRET,)},
+        "salesforce": {"account_id": "00D5g000004abcDEAQ", "secrets": (SHARED_SECRET,)},
+        "pipedrive": {"account_id": "7654321", "secrets": (f"circuitos:{SHARED_SECRET}",)},
+        "zoho": {"account_id": "1000000068001", "secrets": (SHARED_SECRET,)},
     }
     return connect(tenant=tenant, crm=crm, **{**defaults[crm], **fields})

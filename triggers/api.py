@@ -14,6 +14,7 @@ from rest_framework.views import APIView
 from circuitos.env import env
 from tenants.errors import CodedError
 from triggers import app_ingest, delivery_connections, ingest
+from triggers.crm.proof import PEER, QUERY
 from triggers.group_commit import Unavailable
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ logger = logging.getLogger(__name__)
 
 PREFIX = "/hooks/"
 APP = "app/"  # then the CRM: a marketplace app's one address
+_UTF_8 = frozenset({"charset=utf-8", "charset=utf8"})
 _encode = msgspec.json.Encoder().encode
 
 
@@ -60,16 +62,15 @@ class HookView(APIView):
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """Answer without DRF's request, negotiation and response: the sender's bytes are what counts."""
         try:
-            receipt = self._receive(request, kwargs["key"] if "key" in kwargs else APP + kwargs["crm"])
+            return self._receive(request, kwargs["key"] if "key" in kwargs else APP + kwargs["crm"])
         except CodedError as error:
             return _refusal(error)
         except Exception:
             # Whatever went wrong is ours to mend, and the sender's event must come again: all re-send on 429.
             logger.exception("A delivery could not be taken")
             return _refusal(Unavailable())
-        return _answer(receipt, 202 if receipt.accepted else 200)
 
-    def _receive(self, request: HttpRequest, key: str) -> ingest.Receipt:
+    def _receive(self, request: HttpRequest, key: str) -> HttpResponse:
         if request.method != "POST":
             raise NotAllowed("Webhooks are sent with POST.", headers={"Allow": "POST"})
         at = datetime.now(UTC)
@@ -77,27 +78,38 @@ class HookView(APIView):
             return self._receive_app(request, key.removeprefix(APP), at)
         hook = delivery_connections.find(key, at=at)
         environ = request.META
-        _check_media_type(environ)
         adapter = hook.adapter
-        return ingest.receive(
+        media_type = _check_media_type(environ, adapter.MEDIA_TYPES)
+        headers = _headers(environ, adapter.HEADERS)
+        if hook.senders:
+            headers[PEER] = environ.get("REMOTE_ADDR", "")
+        receipt = ingest.receive(
             hook=hook,
             body=_read(environ),
-            headers=_headers(environ, adapter.HEADERS),
+            headers=headers,
             method="POST",
             uris=_addresses(request) if adapter.SIGNS_ADDRESS else (),
             at=at,
         )
+        if said := adapter.MEDIA_TYPES[media_type]:
+            # In the sender's own form it takes no other status for a yes.
+            return HttpResponse(said, headers={"Content-Type": media_type, "Content-Length": str(len(said))})
+        return _answer(receipt, 202 if receipt.accepted else 200)
 
-    def _receive_app(self, request: HttpRequest, crm: str, at: datetime) -> ingest.Receipt:
+    def _receive_app(self, request: HttpRequest, crm: str, at: datetime) -> HttpResponse:
         adapter = app_ingest.app_of(crm).adapter
-        _check_media_type(request.META)
-        return app_ingest.receive(
+        _check_media_type(request.META, adapter.MEDIA_TYPES)
+        headers = _headers(request.META, adapter.HEADERS)
+        # Everybody knows this address: what stands behind it says nothing of the event.
+        headers.pop(QUERY, None)
+        receipt = app_ingest.receive(
             crm=crm,
             body=_read(request.META),
-            headers=_headers(request.META, adapter.HEADERS),
+            headers=headers,
             uris=_addresses(request) if adapter.SIGNS_ADDRESS else (),
             at=at,
         )
+        return _answer(receipt, 202 if receipt.accepted else 200)
 
 
 class HooksFirst:
@@ -126,15 +138,20 @@ def _refusal(error: CodedError) -> HttpResponse:
     return _answer({"code": error.code, "detail": str(error), **error.extra}, error.status, error.headers)
 
 
-def _check_media_type(environ: dict[str, Any]) -> None:
+def _check_media_type(environ: dict[str, Any], taken: Mapping[str, str]) -> str:
+    """The declared media type, one of ``taken``. Raises ``WrongMediaType``."""
     declared = environ.get("CONTENT_TYPE", "")
-    if declared != "application/json":
+    media_type: str = declared
+    if declared not in taken:
         media_type, _, parameters = declared.lower().partition(";")
-        charset = parameters.strip().replace('"', "")
-        if media_type.strip() != "application/json" or charset not in {"", "charset=utf-8", "charset=utf8"}:
-            raise WrongMediaType("The media type must be application/json, in UTF-8.")
+        media_type = media_type.strip()
+        parts = [part.strip().replace('"', "") for part in parameters.split(";")]
+        is_odd = any(part.startswith("charset") and part not in _UTF_8 for part in parts)
+        if media_type not in taken or is_odd:
+            raise WrongMediaType(f"The media type must be {' or '.join(taken)}, in UTF-8.")
     if environ.get("HTTP_CONTENT_ENCODING", "identity") not in {"identity", ""}:
         raise WrongMediaType("Compressed bodies are not taken.")
+    return media_type
 
 
 def _read(environ: dict[str, Any]) -> bytes:
@@ -166,7 +183,8 @@ def _headers(environ: dict[str, Any], names: tuple[str, ...]) -> dict[str, str]:
 @cache
 def _variables(names: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
     """Header names with their names in a WSGI environment."""
-    return tuple((name, "HTTP_" + name.upper().replace("-", "_")) for name in names)
+    odd = {QUERY: "QUERY_STRING"}
+    return tuple((name, odd.get(name) or "HTTP_" + name.upper().replace("-", "_")) for name in names)
 
 
 def _addresses(request: HttpRequest) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from logs.search import terms_of
@@ -12,9 +12,10 @@ from triggers.choices import EventStatus, Skip
 from triggers.past import EventEnd
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from datetime import datetime
 
+    from tenants.records.merge import Applied
     from triggers.admission import Gate
     from triggers.config import Configuration, Wanted
     from triggers.lanes import Lease
@@ -80,12 +81,15 @@ def claim(
 
     ends: list[EventEnd] = []
     changes: list[Incoming] = []
+    olds: dict[int, dict[str, Any]] = {}  # what the CRM itself says was there before
     for row in rows:
         try:
             normalised = members.normalise(row, lease)
         except members.Unfit as unfit:
             ends.append(past.end_of(row.id, {"": unfit.verdict}))
             continue
+        if normalised.old:
+            olds[row.id] = normalised.old
         changes.append(
             Incoming(
                 key=row.id,
@@ -97,7 +101,7 @@ def claim(
                 source=row.crm,
             )
         )
-    kept = _apply(cursor, lease, rows, changes, ends, is_wanted=bool(wanted), at=at)
+    kept = _apply(cursor, lease, rows, changes, ends, olds=olds, is_wanted=bool(wanted), at=at)
     past.move(cursor, ends, at=at)
     claimed = Claimed(finished=len(ends))
     if kept:
@@ -154,6 +158,7 @@ def _apply(
     changes: Sequence[Incoming],
     ends: list[EventEnd],
     *,
+    olds: Mapping[int, dict[str, Any]],
     is_wanted: bool,
     at: datetime,
 ) -> list[tuple[Member, bytes]]:
@@ -164,7 +169,7 @@ def _apply(
     by_id = {row.id: row for row in rows}
     fields = {change.key: change.fields for change in changes}
     kept = []
-    for change in applied:
+    for change in (_remembered(each, olds.get(each.key)) for each in applied):
         row = by_id[change.key]
         image = members.seal_before(
             change.before,
@@ -193,6 +198,13 @@ def _apply(
         members.dress(member, lease.object, row.operation, before=change.before, after=change.after)
         kept.append((member, image))
     return kept
+
+
+def _remembered(change: Applied, told: dict[str, Any] | None) -> Applied:
+    """The change with the old values the CRM told, if the mirror met the record just now."""
+    if change.before is not None or not told:
+        return change
+    return replace(change, before={**change.after, **told}, old_known=True)
 
 
 def _executions(

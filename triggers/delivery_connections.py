@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import re
 import time
+from functools import lru_cache
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -15,7 +17,7 @@ from tenants.choices import CRM
 from tenants.connections import signing_secrets
 from tenants.errors import CodedError
 from tenants.models import Connection
-from triggers.crm import ADAPTERS
+from triggers.crm import ADAPTERS, account_of, adapter_of
 from triggers.group_commit import committer
 
 if TYPE_CHECKING:
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
 
 logger = logging.getLogger(__name__)
+Network = IPv4Network | IPv6Network
 
 KEPT_S = 5.0
 REFRESHED_AFTER_S = 4.0
@@ -37,12 +40,14 @@ DEFAULT_LOT = ALLOWANCES["waiting_events"].default
 _KEY = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _COLUMNS = """
     SELECT c.id, c.code, c.tenant_id, c.crm, c.account_id, c.sealed_secrets, c.public_keys, t.settings,
+           c.is_workflow, c.allowed_senders,
            governor_value('ingest_rate', t.id, t.tier_id, NULL),
            governor_value('waiting_events', t.id, t.tier_id, NULL), c.is_active
     FROM tenants_connection c JOIN tenants_tenant t ON t.id = c.tenant_id
 """
 _BY_KEY = f"{_COLUMNS} WHERE c.key = %s AND c.is_active"
 _BY_ACCOUNT = f"""{_COLUMNS} WHERE c.crm = %s AND c.account_id = %s AND c.is_proven
+        AND NOT c.is_workflow
     ORDER BY c.is_active DESC, c.id LIMIT 1"""
 
 
@@ -66,6 +71,16 @@ class Hook(msgspec.Struct, frozen=True, kw_only=True):
     rate: int
     lot: int
     is_active: bool = True
+    senders: tuple[Network, ...] = ()  # who may send; empty: anybody who can prove it
+
+    def lists(self, address: str) -> bool:
+        """Whether ``address`` is one of the listed senders'."""
+        try:
+            found = ip_address(address)
+        except ValueError:
+            return False
+        found = getattr(found, "ipv4_mapped", None) or found
+        return any(found in network for network in self.senders)
 
 
 class _Kept(msgspec.Struct):
@@ -134,7 +149,8 @@ def _select(cursor: Cursor, query: str, values: tuple[str, ...]) -> tuple[Any, .
 
 
 def _hook(row: tuple[Any, ...], at: datetime) -> Hook | None:
-    pk, code, tenant_id, crm, account_id, sealed, public_keys, settings, rate, lot, is_active = row
+    pk, code, tenant_id, crm, account_id, sealed, public_keys, settings, *more = row
+    is_workflow, senders, rate, lot, is_active = more
     connection = Connection(
         id=pk,
         code=code,
@@ -144,6 +160,8 @@ def _hook(row: tuple[Any, ...], at: datetime) -> Hook | None:
         sealed_secrets=sealed,
         public_keys=public_keys,
         is_active=is_active,
+        is_workflow=is_workflow,
+        allowed_senders=senders,
     )
     return _made(connection, settings, at, rate=rate, lot=lot) if crm in ADAPTERS else None
 
@@ -172,14 +190,24 @@ def _made(
         connection_id=connection.pk,
         tenant_id=connection.tenant_id,
         crm=connection.crm,
-        adapter=ADAPTERS[connection.crm],
-        account_id=connection.account_id,
+        adapter=adapter_of(connection.crm, is_workflow=connection.is_workflow),
+        account_id=account_of(connection.crm, connection.account_id),
         secrets=secrets,
         public_keys=public_keys,
         rate=_setting(settings, "ingest_rate", DEFAULT_RATE) if rate is None else rate,
         lot=_setting(settings, "ingest_lot", DEFAULT_LOT) if lot is None else lot,
         is_active=connection.is_active,
+        senders=_networks(tuple(connection.allowed_senders)),
     )
+
+
+@lru_cache(maxsize=1024)
+def _networks(texts: tuple[str, ...]) -> tuple[Network, ...]:
+    """A list that cannot be read lets nobody in."""
+    try:
+        return tuple(ip_network(text, strict=False) for text in texts)
+    except ValueError:
+        return (ip_network("255.255.255.255/32"),)
 
 
 def _setting(settings: Any, name: str, default: int) -> int:

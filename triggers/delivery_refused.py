@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import logging
 import threading
 from datetime import datetime, timedelta
@@ -12,7 +13,7 @@ from uuid import UUID  # noqa: TC003  # msgspec reads the annotations
 import msgspec
 
 from tenants.ids import new_code
-from tenants.secrets import seal
+from tenants.secrets import seal, unseal
 from triggers.group_commit import Unavailable, committer
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from tenants.errors import CodedError
     from triggers.delivery_connections import Hook
+    from triggers.models import RefusedDelivery
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +32,7 @@ MAX_BODIES = 100
 MAX_BYTES = 10_000_000
 # Waiting to be written, in this process.
 MAX_WAITING_BYTES = 4_000_000
+_PROOFS = ":proofs"
 
 _INSERT = """
 WITH incoming AS (
@@ -136,6 +139,13 @@ def keep(
         refusals.add(key, None)
         return
     code = new_code()
+    proofs = {name: value for name, value in headers.items() if name in hook.adapter.PROOFS and value}
+    # As HTTP/2 names what is no header: the addresses the sender may have signed.
+    shown: dict[str, Any] = {":uris": list(uris)}
+    shown |= {name: value[:4096] for name, value in headers.items() if value and name not in proofs}
+    if proofs:
+        sealed = seal(msgspec.json.encode(proofs), context=f"proofs:{hook.tenant_id}:{code}")
+        shown[_PROOFS] = base64.b64encode(sealed).decode()
     refused = _Refused(
         code=code,
         tenant_id=hook.tenant_id,
@@ -143,12 +153,29 @@ def keep(
         received_at=at,
         error_code=error.code,
         detail=str(error),
-        # As HTTP/2 names what is no header: the addresses the sender may have signed.
-        headers={**{name: value[:4096] for name, value in headers.items()}, ":uris": list(uris)},
+        headers=shown,
         body=seal(body, context=f"refused:{hook.tenant_id}:{code}"),
         size=len(body),
     )
     refusals.add(key, refused)
+
+
+def headers_of(refused: RefusedDelivery) -> tuple[dict[str, str], list[str]]:
+    """The headers as they came, secrets included, and the addresses that may have been signed."""
+    headers = dict(refused.headers)
+    uris = headers.pop(":uris", [])
+    if sealed := headers.pop(_PROOFS, ""):
+        context = f"proofs:{refused.tenant_id}:{refused.code}"
+        headers |= msgspec.json.decode(unseal(base64.b64decode(sealed), context=context))
+    return headers, uris
+
+
+def shown_headers(refused: RefusedDelivery) -> list[tuple[str, str]]:
+    """The headers to show: of those that hold a secret, only that there is one."""
+    headers = {name: value for name, value in refused.headers.items() if name != ":uris"}
+    if headers.pop(_PROOFS, ""):
+        headers["the secret"] = "kept sealed"
+    return sorted(headers.items())
 
 
 def _insert(cursor: Cursor, *, waiting: list[_Refused], counts: dict[tuple[int, str, str], int]) -> None:

@@ -9,8 +9,9 @@ import msgspec
 from tenants.errors import CodedError
 from tenants.ids import new_code
 from tenants.secrets import seal, unseal
-from triggers import delivery_admission, delivery_connections, delivery_refused, strict_json
+from triggers import delivery_admission, delivery_connections, delivery_refused
 from triggers.crm.adapter import ACCOUNT_MISSING, NOT_AN_EVENT, RECORD_MISSING, BadSignature
+from triggers.crm.proof import PEER
 from triggers.delivery_store import Row
 from triggers.group_commit import committer
 
@@ -82,6 +83,8 @@ def read(
     at: datetime,
 ) -> list[tuple[Found, str]]:
     """The events of a delivery, each with its problem ("" when it has none). Raises as ``receive`` does."""
+    if hook.senders and not hook.lists(headers.get(PEER, "")):
+        raise BadSignature("The sender's address is not on the connection's list.")
     hook.adapter.verify(
         body=body,
         headers=headers,
@@ -91,7 +94,7 @@ def read(
         public_keys=hook.public_keys,
         at=at,
     )
-    document = strict_json.parse(body)
+    document = hook.adapter.parse(body)
     events: list[Found] = hook.adapter.find(document, body, headers=headers, at=at)
     return [(event, _problem(hook, event)) for event in events]
 
@@ -120,8 +123,7 @@ def verify_again(refused: RefusedDelivery) -> Receipt:
     Raises ``BadSignature`` or ``WrongAccount`` when it still does not hold, and as ``receive`` does.
     """
     hook = delivery_connections.hook_of(refused.connection, at=refused.received_at)
-    headers = dict(refused.headers)
-    uris = headers.pop(":uris", [])
+    headers, uris = delivery_refused.headers_of(refused)
     body = unseal(refused.body, context=f"refused:{refused.tenant_id}:{refused.code}")
     at = refused.received_at
     receipt = store(

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tenants.choices import CRM
-from tenants.connection_changes import ACCOUNTS, SIGNED_WITH_SECRET
-from tenants.connections import overlap_until
+from tenants.connection_changes import ACCOUNTS
+from tenants.connections import makes_secret, overlap_until, uses_secret
 from tenants.errors import CodedError
 from triggers import connection_health, connection_news, portal_words, reconnecting, usage_words
 from triggers.choices import LIVE_EVENT_STATUSES, EventStatus, Skip
-from triggers.crm import WRITERS
+from triggers.crm import WRITERS, gohighlevel_workflow, is_signed
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -22,11 +22,17 @@ if TYPE_CHECKING:
 EVENTS_TO_TICK = {
     CRM.GOHIGHLEVEL: ("ContactCreate", "ContactUpdate", "OpportunityCreate", "OpportunityStatusUpdate"),
     CRM.HUBSPOT: ("contact.creation", "contact.propertyChange", "deal.creation", "deal.propertyChange"),
+    CRM.SALESFORCE: ("Contact", "Lead", "Opportunity"),
+    CRM.PIPEDRIVE: ("* person", "* deal", "* activity"),
+    CRM.ZOHO: ("Leads.all", "Contacts.all", "Deals.all"),
     CRM.STANDARD: ("contact.created", "contact.updated", "deal.created", "deal.updated"),
 }
 _KINDS = {
-    CRM.GOHIGHLEVEL: "Contacts and opportunities of a location, from your marketplace app.",
+    CRM.GOHIGHLEVEL: "Contacts and opportunities of a location, from your marketplace app or a workflow.",
     CRM.HUBSPOT: "Contacts and deals, from your HubSpot app. Scores can be written back.",
+    CRM.SALESFORCE: "Contacts, leads and opportunities, by outbound messages or change events.",
+    CRM.PIPEDRIVE: "Persons, deals and activities, with the old values of what changed.",
+    CRM.ZOHO: "Leads, contacts and deals, by Zoho's notifications.",
     CRM.STANDARD: "Anything that sends Standard Webhooks: forms, shops, your own software.",
 }
 _EVENTS = {
@@ -80,8 +86,10 @@ def detail_page(tenant: Tenant, health: Health, *, url: str, at: datetime) -> di
         "crm": crm.value,
         "account_label": ACCOUNTS.get(crm, "account ID"),
         "events_to_tick": EVENTS_TO_TICK[crm],
-        "has_secret": crm in SIGNED_WITH_SECRET,
-        "makes_secret": crm == CRM.STANDARD,
+        "is_workflow": connection.is_workflow,
+        "has_secret": uses_secret(crm, is_workflow=connection.is_workflow),
+        "makes_secret": makes_secret(crm, is_workflow=connection.is_workflow),
+        "is_signed": is_signed(crm, gohighlevel_workflow.KIND if connection.is_workflow else ""),
         "old_secret_until": _overlap(connection, tenant, at=at),
         "can_write": crm in WRITERS,
         **_lost(connection, tenant, at=at),

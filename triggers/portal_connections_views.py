@@ -55,6 +55,7 @@ def new(request: HttpRequest, tenant: Tenant, crm: str) -> HttpResponse:
                 name=form.cleaned_data["name"],
                 account_id=form.cleaned_data.get("account_id", ""),
                 secret=form.cleaned_data.get("secret", ""),
+                is_workflow=form.cleaned_data.get("way") == "workflow",
                 actor=request.user.get_username(),
                 at=now(),
             )

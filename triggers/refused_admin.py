@@ -16,7 +16,7 @@ from logs.search import as_uuid
 from logs.vocabulary import plural
 from tenants.operators import HistoryAdmin, TenantFilter, exact
 from tenants.scope import every_tenant
-from triggers import delivery_verify
+from triggers import delivery_refused, delivery_verify
 from triggers.models import RefusedDelivery
 
 if TYPE_CHECKING:
@@ -64,14 +64,13 @@ class RefusedDeliveryAdmin(HistoryAdmin):
         if not self.has_view_permission(request):
             raise PermissionDenied
         refused = self._one(object_id)
-        headers = dict(refused.headers)
         return self.page(
             request,
             "console/refused.html",
             title="Refused delivery",
             refused=refused,
-            uris=headers.pop(":uris", []),
-            headers=sorted(headers.items()),
+            uris=refused.headers.get(":uris", []),
+            headers=delivery_refused.shown_headers(refused),
             body=delivery_verify.preview(refused),
             may_verify=self.has_verify_permission(request),
         )

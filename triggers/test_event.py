@@ -19,9 +19,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from tenants import audit
 from tenants.choices import CRM
-from tenants.errors import CodedError
-from triggers import delivery_connections, ingest
+from triggers import delivery_connections, ingest, test_event_secret
 from triggers.admission import TEST
+from triggers.test_event_secret import PERSON, CannotTest, secret_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,14 +30,7 @@ if TYPE_CHECKING:
     from tenants.models import Connection
     from triggers.delivery_connections import Hook
 
-_PERSON = {"first": "Test", "last": "Lead", "email": "test.lead@example.com", "phone": "+13035550100"}
-
-
-class CannotTest(CodedError):
-    """The connection cannot take a test event as it is."""
-
-    code = "triggers.cannot-test"
-    status = 409
+__all__ = ["CannotTest", "send"]
 
 
 def send(*, connection: Connection, url: str, actor: str, at: datetime) -> ingest.Receipt:
@@ -45,8 +38,11 @@ def send(*, connection: Connection, url: str, actor: str, at: datetime) -> inges
     if not connection.is_active:
         raise CannotTest("The connection is switched off; switch it on, then send a test event.")
     hook = delivery_connections.hook_of(connection, at=at)
-    body = json.dumps(_BODIES[CRM(connection.crm)](connection, at), separators=(",", ":")).encode()
-    hook, headers = _SIGNERS[CRM(connection.crm)](hook, body, url, at)
+    if connection.is_workflow or connection.crm in test_event_secret.BODIES:
+        body, headers = test_event_secret.made(connection, hook, at=at)
+    else:
+        body = json.dumps(_BODIES[CRM(connection.crm)](connection, at), separators=(",", ":")).encode()
+        hook, headers = _SIGNERS[CRM(connection.crm)](hook, body, url, at)
     receipt = ingest.receive(
         hook=hook, body=body, headers=headers, method="POST", uris=(url,), at=at, origin=TEST
     )
@@ -68,10 +64,10 @@ def _gohighlevel(connection: Connection, at: datetime) -> Any:
         "webhookId": str(uuid4()),
         "timestamp": _iso(at),
         "id": f"test-{uuid4().hex[:12]}",
-        "firstName": _PERSON["first"],
-        "lastName": _PERSON["last"],
-        "email": _PERSON["email"],
-        "phone": _PERSON["phone"],
+        "firstName": PERSON["first"],
+        "lastName": PERSON["last"],
+        "email": PERSON["email"],
+        "phone": PERSON["phone"],
         "postalCode": "80202",
         "country": "US",
         "source": "test event",
@@ -91,7 +87,7 @@ def _hubspot(connection: Connection, at: datetime) -> Any:
         "attemptNumber": 0,
         "changeSource": "CRM_UI",
     }
-    values = {"firstname": _PERSON["first"], "lastname": _PERSON["last"], "email": _PERSON["email"]}
+    values = {"firstname": PERSON["first"], "lastname": PERSON["last"], "email": PERSON["email"]}
     changes = [
         {
             **event,
@@ -112,10 +108,10 @@ def _standard(connection: Connection, at: datetime) -> Any:
         "timestamp": _iso(at),
         "data": {
             "id": f"test-{uuid4().hex[:12]}",
-            "first_name": _PERSON["first"],
-            "last_name": _PERSON["last"],
-            "email": _PERSON["email"],
-            "phone": _PERSON["phone"],
+            "first_name": PERSON["first"],
+            "last_name": PERSON["last"],
+            "email": PERSON["email"],
+            "phone": PERSON["phone"],
             "postal_code": "80202",
             "source": "test event",
         },
@@ -132,7 +128,7 @@ def _sign_gohighlevel(hook: Hook, body: bytes, url: str, at: datetime) -> tuple[
 
 def _sign_hubspot(hook: Hook, body: bytes, url: str, at: datetime) -> tuple[Hook, dict[str, str]]:
     sent = str(int(at.timestamp() * 1000))
-    digest = hmac.digest(_secret(hook).encode(), b"POST" + url.encode() + body + sent.encode(), "sha256")
+    digest = hmac.digest(secret_of(hook).encode(), b"POST" + url.encode() + body + sent.encode(), "sha256")
     signature = base64.b64encode(digest).decode()
     return hook, {"x-hubspot-signature-v3": signature, "x-hubspot-request-timestamp": sent}
 
@@ -140,7 +136,7 @@ def _sign_hubspot(hook: Hook, body: bytes, url: str, at: datetime) -> tuple[Hook
 def _sign_standard(hook: Hook, body: bytes, url: str, at: datetime) -> tuple[Hook, dict[str, str]]:
     message, sent = f"msg_{uuid4().hex}", str(int(at.timestamp()))
     try:
-        key = base64.b64decode(_secret(hook).removeprefix("whsec_"))
+        key = base64.b64decode(secret_of(hook).removeprefix("whsec_"))
     except ValueError:
         raise CannotTest("The connection's secret is no base64; rotate it, then send a test event.") from None
     digest = hmac.digest(key, f"{message}.{sent}.".encode() + body, "sha256")
@@ -149,12 +145,6 @@ def _sign_standard(hook: Hook, body: bytes, url: str, at: datetime) -> tuple[Hoo
         "webhook-timestamp": sent,
         "webhook-signature": "v1," + base64.b64encode(digest).decode(),
     }
-
-
-def _secret(hook: Hook) -> str:
-    if not hook.secrets:
-        raise CannotTest("The connection has no secret yet; add one, then send a test event.")
-    return hook.secrets[0]
 
 
 def _iso(at: datetime) -> str:

@@ -71,6 +71,9 @@ class Signer:
             "ed25519": self._ed25519,
             "hubspot-v3": self._hubspot,
             "standard-webhooks": self._standard,
+            "shared-secret": self._shared,
+            "basic": self._basic,
+            "token": self._token,
         }[hook["signing"]]
         self._secret = str(hook.get("secret", ""))
         self._key: Any = None
@@ -81,7 +84,8 @@ class Signer:
 
     def headers(self, body: bytes, *, now: float, message_id: str) -> dict[str, str]:
         """All headers of a delivery sent at ``now`` (seconds since the epoch)."""
-        headers = {"Content-Type": "application/json", "User-Agent": "circuitos-send"}
+        kind = "text/xml; charset=utf-8" if body.lstrip().startswith(b"<") else "application/json"
+        headers = {"Content-Type": kind, "User-Agent": "circuitos-send"}
         return headers | self._sign(body, now, message_id)
 
     def _ed25519(self, body: bytes, now: float, message_id: str) -> dict[str, str]:
@@ -100,6 +104,15 @@ class Signer:
         digest = hmac.digest(key, f"{message_id}.{sent}.".encode() + body, "sha256")
         signature = "v1," + base64.b64encode(digest).decode()
         return {"webhook-id": message_id, "webhook-timestamp": sent, "webhook-signature": signature}
+
+    def _shared(self, body: bytes, now: float, message_id: str) -> dict[str, str]:
+        return {"X-CircuitOS-Secret": self._secret}
+
+    def _basic(self, body: bytes, now: float, message_id: str) -> dict[str, str]:
+        return {"Authorization": "Basic " + base64.b64encode(self._secret.encode()).decode()}
+
+    def _token(self, body: bytes, now: float, message_id: str) -> dict[str, str]:
+        return {}  # the sample holds it
 
 
 def deliver(
@@ -163,7 +176,7 @@ def _post(line: http.client.HTTPConnection, signer: Signer, body: bytes, message
     headers = signer.headers(body, now=time.time(), message_id=message_id)
     started = time.perf_counter()
     try:
-        line.request("POST", parts.path, body, headers)
+        line.request("POST", parts.path + (f"?{parts.query}" if parts.query else ""), body, headers)
         response = line.getresponse()
         said = response.read()
     except (OSError, http.client.HTTPException):

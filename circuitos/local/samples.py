@@ -9,6 +9,7 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from circuitos.env import BASE_DIR
+from circuitos.local.samples_more import OTHERS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,7 +33,7 @@ def crms() -> list[str]:
 
 def names(crm: str) -> list[str]:
     """The sample events of a CRM."""
-    return sorted(path.stem for path in (FOLDER / crm).glob("*.json"))
+    return sorted(path.stem for path in (FOLDER / crm).iterdir() if path.suffix in {".json", ".xml"})
 
 
 def load(crm: str, event: str, *, file: Path | None = None) -> Any:
@@ -43,7 +44,11 @@ def load(crm: str, event: str, *, file: Path | None = None) -> Any:
         known = ", ".join(names(crm))
         raise NoSample(f"There is no sample {event!r} for {crm}; there are: {known}.")
     path = file or FOLDER / crm / f"{event}.json"
+    if file is None and not path.exists():
+        path = path.with_suffix(".xml")
     try:
+        if path.suffix == ".xml":
+            return path.read_text()
         return json.loads(path.read_text())
     except (OSError, ValueError) as error:
         raise NoSample(f"{path} cannot be read as JSON: {error}") from error
@@ -61,6 +66,8 @@ def fresh(
         events = [event for n in range(repeat) for event in _hubspot(document, hook, number * repeat + n, at)]
         return _bytes(events[:LARGEST_HUBSPOT_DELIVERY])
     document = copy.deepcopy(document)
+    if crm in OTHERS:
+        return _bytes(OTHERS[crm](document, hook, number, at))
     if isinstance(document, dict):
         if crm == "gohighlevel":
             _gohighlevel(document, hook, number, at)
@@ -137,4 +144,6 @@ def _iso(at: datetime) -> str:
 
 
 def _bytes(document: Any) -> bytes:
+    if isinstance(document, bytes):
+        return document
     return json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()

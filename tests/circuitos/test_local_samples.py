@@ -9,20 +9,29 @@ import pytest
 
 from circuitos.local import samples
 from circuitos.local.demo import FIELD_MAP
-from triggers.crm import ADAPTERS
+from triggers.crm import ADAPTERS, adapter_of
 
 AT = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 HOOKS = {
     "gohighlevel": {"location_id": "Loc1"},
     "hubspot": {"portal_id": 77},
     "standard": {},
+    "salesforce": {"account": "00D5g000004abcD"},
+    "pipedrive": {"account": "77"},
+    "zoho": {"account": "88", "secret": "token"},
+    "gohighlevel-workflow": {"account": "Loc1"},
 }
 EVERY = [(crm, event) for crm in samples.crms() for event in samples.names(crm)]
 
 
 def found(crm, body, number=0):
     headers = {"webhook-id": f"msg_{number}"}
-    return ADAPTERS[crm].find(json.loads(body), body, headers=headers, at=AT)
+    adapter = adapter_for(crm)
+    return adapter.find(adapter.parse(body), body, headers=headers, at=AT)
+
+
+def adapter_for(crm):
+    return adapter_of("gohighlevel", is_workflow=True) if crm == "gohighlevel-workflow" else ADAPTERS[crm]
 
 
 @pytest.mark.parametrize(("crm", "event"), EVERY)
@@ -36,9 +45,9 @@ def test_fits_its_adapter_and_is_never_a_duplicate(crm, event):
     assert [one.problem for one in told] == [None] * len(told)
     assert len({one.dedup_key for one in told}) == len(told)
     for one in told:
-        ADAPTERS[crm].normalise(one.raw, kind=one.kind, tenant_settings={"field_map": FIELD_MAP})
-    if crm == "gohighlevel":
-        assert {one.account for one in told} == {"Loc1"}
+        adapter_for(crm).normalise(one.raw, kind=one.kind, tenant_settings={"field_map": FIELD_MAP})
+    if account := HOOKS[crm].get("account") or HOOKS[crm].get("location_id"):
+        assert {one.account for one in told} == {account}
 
 
 class TestFresh:
@@ -79,7 +88,7 @@ class TestFresh:
 @pytest.mark.parametrize(
     ("crm", "event", "said"),
     [
-        ("nocrm", "x", "there are: gohighlevel, hubspot, standard"),
+        ("nocrm", "x", "there are: gohighlevel, gohighlevel-workflow, hubspot, "),
         ("hubspot", "nope", "contact.creation"),
     ],
 )

@@ -40,8 +40,8 @@ class TestConnect:
         assert signing_secrets(connect(tenant=acme, crm="gohighlevel"), at=AT) == []
 
     def test_refuses_a_crm_it_does_not_speak(self, acme):
-        with pytest.raises(BadConnection, match="gohighlevel, hubspot, standard"):
-            connect(tenant=acme, crm="salesforce")
+        with pytest.raises(BadConnection, match="gohighlevel, hubspot, salesforce"):
+            connect(tenant=acme, crm="sugarcrm")
 
     def test_sealed_secrets_of_another_connection_do_not_open(self, acme, globex):
         ours, theirs = (connect(tenant=tenant, crm="standard", secrets=["x"]) for tenant in (acme, globex))

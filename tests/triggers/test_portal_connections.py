@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.test import Client
 
+from tenants.choices import CRM
 from tenants.connections import api_token, signing_secrets
 from tenants.models import AuditEvent, Connection
 from tests.factories import HUBSPOT_SECRET, STANDARD_SECRET, make_connection
@@ -47,7 +48,7 @@ class TestList:
     def test_offers_every_crm_to_an_owner(self, enter, owner):
         page = page_of(enter(owner).get("/connections/"))
 
-        assert page.count('class="button" href="/connections/new/') == 3
+        assert page.count('class="button" href="/connections/new/') == len(CRM)
 
     @pytest.mark.parametrize("rows", [1, 9])
     def test_costs_the_same_however_many(self, enter, acme, owner, rows):

@@ -24,6 +24,8 @@ MAX_RECORD_ID = 200
 MAX_KEY = 200
 MAX_KIND = 80
 
+JSON = {"application/json": ""}
+
 # Why a signed and well-formed event is quarantined.
 ACCOUNT_MISSING = "triggers.account-missing"
 NOT_AN_EVENT = "triggers.not-an-event"
@@ -57,13 +59,19 @@ class Normalised(msgspec.Struct, frozen=True):
 
     fields: dict[str, Any]
     is_partial: bool
+    # What the changed fields were, by CRMs that say so; it counts only where our mirror knows no better.
+    old: dict[str, Any] | None = None
 
 
 class Adapter(Protocol):
     """A module of this package. Pure: no database, no clock, no tenant."""
 
-    # Names, lower-cased, of the headers that ``verify`` and ``find`` read.
+    # Names, lower-cased, of the headers that ``verify`` and ``find`` read; ``:query`` is the address's query.
     HEADERS: tuple[str, ...]
+    # Those of them that hold the secret itself: of a refused delivery they are kept sealed.
+    PROOFS: frozenset[str]
+    # The media types it takes, each with the body that answers a stored delivery; "" is our JSON.
+    MEDIA_TYPES: dict[str, str]
     # Whether each event must name the account it belongs to.
     NAMES_ACCOUNT: bool
     # Whether the signature covers the address it was sent to.
@@ -84,6 +92,9 @@ class Adapter(Protocol):
 
         ``uris`` are the spellings of the public address the sender may have signed.
         """
+
+    def parse(self, body: bytes) -> Any:
+        """The document of ``body``, read strictly. Raises ``strict_json.Malformed``."""
 
     def find(self, document: Any, body: bytes, *, headers: Mapping[str, str], at: datetime) -> list[Found]:
         """The events in a delivery, at least one: what is no event comes back with a ``problem``."""

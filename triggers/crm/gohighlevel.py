@@ -11,8 +11,9 @@ from nacl.exceptions import BadSignatureError
 from nacl.signing import VerifyKey
 
 from triggers import strict_json
-from triggers.crm import adapter
+from triggers.crm import adapter, gohighlevel_workflow, proof
 from triggers.crm.adapter import BadSignature, Found, Normalised
+from triggers.crm.fields import fit
 from triggers.crm.gohighlevel_fields import DOCUMENTED, ENVELOPE, NAMES
 from triggers.schemas import Misfit, check, plain
 from triggers.schemas.naming import custom_fields, snake
@@ -24,16 +25,19 @@ if TYPE_CHECKING:
 # HighLevel's one key for all apps, as its Webhook Integration Guide publishes it (base64 SPKI).
 PUBLISHED_KEY = "MCowBQYDK2VwAyEAi2HR1srL4o18O8BRa7gVJY7G7bupbN3H9AwJrHCDiOg="
 
-HEADERS: tuple[str, ...] = ("x-ghl-signature", "x-wh-signature")
+HEADERS: tuple[str, ...] = ("x-ghl-signature", "x-wh-signature", proof.QUERY)
+PROOFS: frozenset[str] = frozenset()
+MEDIA_TYPES = adapter.JSON
 NAMES_ACCOUNT = True
 SIGNS_ADDRESS = False
+parse = strict_json.parse
 
 _KNOWN = ("Contact", "Opportunity", "Appointment", "Task", "Note")
 _TYPE = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,59}")
 # InvoicePartiallyPaid -> Invoice, OrderStatusUpdate -> Order, CampaignStatusUpdate -> Campaign.
 _SUFFIX = re.compile(
     r"(?P<object>.+?)(?:Status|Unread)?"
-    r"(?P<verb>Create|Update|Delete|Complete|Paid|Sent|Void|Merge|Restore|PartiallyPaid)?"
+    r"(?P<verb>Create|Update|Delete|Complete|Paid|Sent|Void|Merge|Restore|PartiallyPaid|Webhook|Connected)?"
 )
 # What stands before the 32 bytes of an Ed25519 key in SPKI.
 _SPKI = bytes.fromhex("302a300506032b6570032100")
@@ -95,7 +99,11 @@ def find(document: Any, body: bytes, *, headers: Mapping[str, str], at: datetime
     if type(document) is not dict:
         return [adapter.unrecognised(body, problem=adapter.NOT_AN_EVENT)]
     content = _content(document)
-    kind, name, operation = _identify(document, content)
+    # An address may say which event it was given to: some bodies leave the type out, or name another.
+    named = proof.parameter(headers, "type") if headers.get(proof.QUERY) else ""
+    kind, name, operation = _identify(
+        document, content, "" if named in _APP or not _TYPE.fullmatch(named) else named
+    )
     account = _account(document, content, name)
     if not name:
         return [adapter.unrecognised(body, problem=adapter.NOT_AN_EVENT, kind=kind, account=account)]
@@ -127,17 +135,17 @@ def find(document: Any, body: bytes, *, headers: Mapping[str, str], at: datetime
 
 def normalise(raw: bytes, *, kind: str, tenant_settings: Mapping[str, Any]) -> Normalised:
     """Bodies are whole records with the empty fields left out: a documented field that is absent is None."""
+    if kind.startswith(gohighlevel_workflow.KIND):
+        return gohighlevel_workflow.normalise(raw, kind=kind, tenant_settings=tenant_settings)
     document = strict_json.parse(raw)
     if type(document) is not dict:
         raise Misfit("The event is not a JSON object.")
     content = _content(document)
-    kind, name, _ = _identify(document, content)
+    kind, name, _ = _identify(document, content, kind)
     names = NAMES.get(name)
     if names is None:
-        return Normalised(
-            {snake(key): plain(value) for key, value in content.items() if key not in ENVELOPE},
-            is_partial=False,
-        )
+        fitted = fit(name, content, names={}, tenant_settings=tenant_settings, envelope=ENVELOPE)
+        return Normalised(fitted, is_partial=False)
     fields: dict[str, Any] = dict.fromkeys(DOCUMENTED[name])
     fields["custom_fields"] = {}
     extra: dict[str, Any] = {}
@@ -167,9 +175,9 @@ def _content(document: dict[str, Any]) -> dict[str, Any]:
     return document
 
 
-def _identify(document: dict[str, Any], content: dict[str, Any]) -> tuple[str, str, str]:
-    """The kind as sent, our object and operation: by ``type``, then by shape. No object: not an event."""
-    kind = document.get("type")
+def _identify(document: dict[str, Any], content: dict[str, Any], named: str) -> tuple[str, str, str]:
+    """The kind, our object and operation: as ``named``, by ``type``, by shape. No object: not an event."""
+    kind = named or document.get("type")
     if type(kind) is str and kind in _MESSAGES:
         return kind, "Message", "insert"
     if type(kind) is not str or kind in {"one_time", "recurring"}:  # a Price names its own type so

@@ -11,7 +11,7 @@ from triggers import strict_json
 from triggers.crm import adapter
 from triggers.crm.adapter import BadSignature, Found, Normalised
 from triggers.crm.hubspot_fields import FLAGS, NAMES, NUMBERS, TIMES
-from triggers.schemas import Misfit, check, plain
+from triggers.schemas import FIELDS, Misfit, check, plain
 from triggers.schemas.naming import field_map, pascal, snake
 
 if TYPE_CHECKING:
@@ -23,8 +23,11 @@ HEADERS: tuple[str, ...] = (
     "x-hubspot-signature",
     "x-hubspot-signature-version",
 )
+PROOFS: frozenset[str] = frozenset()
+MEDIA_TYPES = adapter.JSON
 NAMES_ACCOUNT = True
 SIGNS_ADDRESS = True
+parse = strict_json.parse
 MAX_EVENTS = 100
 
 _OPERATIONS = {
@@ -43,8 +46,15 @@ _OBJECT_TYPES = {
     "0-5": "Ticket",
     "0-7": "Product",
     "0-8": "LineItem",
+    "0-14": "Quote",
+    "0-18": "Communication",
     "0-27": "Task",
     "0-46": "Note",
+    "0-47": "Appointment",
+    "0-48": "Call",
+    "0-49": "Email",
+    "0-53": "Invoice",
+    "0-123": "Order",
 }
 # HubSpot signs the address with exactly these escapes decoded.
 _DECODED = {
@@ -79,7 +89,7 @@ def verify(
             if not secret:
                 continue  # anybody knows it
             expected = base64.b64encode(hmac.digest(secret.encode(), message, "sha256"))
-            proven |= hmac.compare_digest(expected, written.encode())
+            proven |= hmac.compare_digest(expected, written.encode(errors="backslashreplace"))
     if not proven:
         raise BadSignature(
             "X-HubSpot-Signature-v3 does not match the body, the address and the sending time."
@@ -113,6 +123,8 @@ def normalise(raw: bytes, *, kind: str, tenant_settings: Mapping[str, Any]) -> N
     kind, name, operation = _identify(event)
     if kind.endswith(".propertyChange"):
         return Normalised(_property(event, name, tenant_settings), is_partial=True)
+    if kind.endswith(".associationChange"):
+        return Normalised(_association(event, name), is_partial=True)
     if name == "Message":
         fields = {
             "conversation_id": _text(event.get("objectId")),
@@ -122,7 +134,7 @@ def normalise(raw: bytes, *, kind: str, tenant_settings: Mapping[str, Any]) -> N
         return Normalised(check(name, fields), is_partial=True)
     if operation == "merge":
         told = {snake(key): plain(event[key]) for key in ("mergedObjectIds", "newObjectId") if key in event}
-        return Normalised({"extra": told} if told else {}, is_partial=True)
+        return Normalised(_told(name, told), is_partial=True)
     return Normalised({}, is_partial=True)
 
 
@@ -177,7 +189,7 @@ def _identify(event: dict[str, Any]) -> tuple[str, str, str]:
     if prefix == "conversation" and verb == "newMessage":
         return kind, "Message", operation
     if prefix == "object":
-        type_id = event.get("objectTypeId")
+        type_id = event.get("objectTypeId") or event.get("fromObjectTypeId")
         if type(type_id) is not str or not type_id:
             return kind, "", operation
         name = _OBJECT_TYPES.get(type_id) or _OBJECTS.get(type_id) or "Object" + pascal(type_id)
@@ -198,6 +210,27 @@ def _text(value: Any) -> str:
     if type(value) is int:
         return str(value)
     return value if type(value) is str else ""
+
+
+_ASSOCIATION = (
+    "associationType", "associationTypeId", "associationCategory", "fromObjectId", "toObjectId",
+    "fromObjectTypeId", "toObjectTypeId", "associationRemoved", "isPrimaryAssociation",
+)  # fmt: skip
+
+
+def _association(event: dict[str, Any], name: str) -> dict[str, Any]:
+    """What was joined or parted; a deal that is joined to a contact knows it from then on."""
+    told = {snake(key): plain(event[key]) for key in _ASSOCIATION if key in event}
+    fields = _told(name, told)
+    is_contact = event.get("associationType") == "DEAL_TO_CONTACT" or event.get("toObjectTypeId") == "0-1"
+    if name == "Opportunity" and is_contact and event.get("associationRemoved") is False:
+        fields |= check(name, {"contact_id": _text(event.get("toObjectId")) or None})
+    return fields
+
+
+def _told(name: str, told: dict[str, Any]) -> dict[str, Any]:
+    """What an event tells beside the record's fields."""
+    return {"extra": told} if told and name in FIELDS else told
 
 
 def _property(event: dict[str, Any], name: str, tenant_settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -225,6 +258,8 @@ def _typed(field: str, value: Any) -> Any:
     if type(value) is not str:
         return value
     if field in FLAGS:
+        if field == "completed":
+            return value == "COMPLETED"
         return {"true": True, "false": False}.get(value.lower(), value)
     if field in NUMBERS:
         try:

@@ -41,7 +41,34 @@ NAMES: dict[str, dict[str, str]] = {
         "createdate": "created_at",
         "hs_lastmodifieddate": "updated_at",
     },
+    "Task": {
+        "hs_task_subject": "title",
+        "hs_task_body": "body",
+        "hs_timestamp": "due_at",
+        "hs_task_priority": "priority",
+        "hs_task_status": "completed",
+        "hubspot_owner_id": "assigned_to",
+        "hs_createdate": "created_at",
+        "hs_lastmodifieddate": "updated_at",
+    },
+    "Note": {
+        "hs_note_body": "body",
+        "hubspot_owner_id": "user_id",
+        "hs_createdate": "created_at",
+        "hs_lastmodifieddate": "updated_at",
+    },
+    "Appointment": {
+        "hs_meeting_title": "title",
+        "hs_meeting_location": "address",
+        "hs_meeting_outcome": "status",
+        "hs_meeting_body": "notes",
+        "hs_meeting_start_time": "starts_at",
+        "hs_meeting_end_time": "ends_at",
+        "hubspot_owner_id": "assigned_to",
+        "hs_createdate": "created_at",
+        "hs_lastmodifieddate": "updated_at",
+    },
 }
-FLAGS = frozenset({"dnd"})
+FLAGS = frozenset({"dnd", "completed"})
 NUMBERS = frozenset({"monetary_value"})
-TIMES = frozenset({"created_at", "updated_at", "close_at", "date_of_birth"})
+TIMES = frozenset({"created_at", "updated_at", "close_at", "date_of_birth", "due_at", "starts_at", "ends_at"})

@@ -18,8 +18,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 HEADERS: tuple[str, ...] = ("webhook-id", "webhook-timestamp", "webhook-signature")
+PROOFS: frozenset[str] = frozenset()
+MEDIA_TYPES = adapter.JSON
 NAMES_ACCOUNT = False
 SIGNS_ADDRESS = False
+parse = strict_json.parse
 
 _MAX_SIGNATURES = 20
 _OBJECTS = {"deal": "Opportunity", "lead": "Contact", "person": "Contact"}
@@ -71,9 +74,11 @@ def verify(
     if not sent.isascii() or not sent.isdigit() or len(sent) > 11:
         raise BadSignature("webhook-timestamp is not a time in seconds.")
     offered = [
-        token[3:].encode() for token in written.split(" ")[:_MAX_SIGNATURES] if token.startswith("v1,")
+        token[3:].encode(errors="backslashreplace")
+        for token in written.split(" ")[:_MAX_SIGNATURES]
+        if token.startswith("v1,")
     ]
-    message = f"{message_id}.{sent}.".encode(errors="surrogateescape") + body
+    message = f"{message_id}.{sent}.".encode(errors="backslashreplace") + body
     proven = False
     for secret in secrets:
         key = _key(secret)

@@ -25,13 +25,16 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("crm", nargs="?", help="gohighlevel, hubspot or standard; without it, a list")
+        parser.add_argument("crm", nargs="?", help="such as gohighlevel or pipedrive; without it, a list")
         parser.add_argument("event", nargs="?", help="the name of a sample; without it, a list")
         parser.add_argument("--count", type=int, default=1, help="how many deliveries")
         parser.add_argument("--rate", type=float, help="deliveries a second at most")
         parser.add_argument("--concurrency", type=int, default=8, help="how many at the same time")
         parser.add_argument("--batch", type=int, default=1, help="events in one HubSpot delivery, up to 100")
         parser.add_argument("--tenant", default="demo", help="the tenant's slug in demo.json")
+        parser.add_argument("--url", help="a connection's address, instead of one of the demo's")
+        parser.add_argument("--secret", default="", help="with --url: the connection's secret")
+        parser.add_argument("--account", default="", help="with --url: the connection's account")
         parser.add_argument("--file", type=Path, help="a body of your own, instead of the sample")
         parser.add_argument("--as-is", action="store_true", help="send the file's bytes untouched")
         parser.add_argument("--twice", action="store_true", help="send each delivery a second time")
@@ -43,7 +46,11 @@ class Command(BaseCommand):
             return
         if options["count"] < 1 or options["concurrency"] < 1 or not 1 <= options["batch"] <= 100:
             raise CommandError("--count and --concurrency begin at 1, --batch goes from 1 to 100.")
-        hook = find_hook(env().home / "demo.json", options["tenant"], options["crm"])
+        hook: Mapping[str, Any]
+        if options["url"]:
+            hook = hook_at(options["url"], options["crm"], options["secret"], options["account"])
+        else:
+            hook = find_hook(env().home / "demo.json", options["tenant"], options["crm"])
         try:
             bodies = self._bodies(hook, **options)
         except samples.NoSample as error:
@@ -110,8 +117,30 @@ def find_hook(demo: Path, slug: str, crm: str) -> Mapping[str, Any]:
         raise CommandError(f"There is no tenant {slug!r} in {demo}; there are: {', '.join(tenants)}.")
     hooks: dict[str, Any] = tenants[slug]["hooks"]
     if crm not in hooks:
-        raise CommandError(f"{slug} has no {crm} connection; it has: {', '.join(hooks)}.")
+        raise CommandError(f"{slug} has no {crm} connection; it has: {', '.join(hooks)}. For another: --url.")
     return hooks[crm]  # type: ignore[no-any-return]
+
+
+_SIGNING = {
+    "hubspot": "hubspot-v3",
+    "standard": "standard-webhooks",
+    "salesforce": "shared-secret",
+    "gohighlevel-workflow": "shared-secret",
+    "pipedrive": "basic",
+    "zoho": "token",
+}
+
+
+def hook_at(url: str, crm: str, secret: str, account: str) -> Mapping[str, Any]:
+    """A connection anywhere, as ``demo.json`` would describe it. Raises ``CommandError``."""
+    if crm not in _SIGNING:
+        raise CommandError(f"Nobody can sign for {crm} with a secret; there are: {', '.join(_SIGNING)}.")
+    if not secret or not url.startswith(("http://", "https://")):
+        raise CommandError("--url is the connection's whole address, and --secret its secret.")
+    if crm == "hubspot" and not account.isdigit():
+        raise CommandError("--account is the HubSpot account's number.")
+    hook: dict[str, Any] = {"url": url, "signing": _SIGNING[crm], "secret": secret, "account": account}
+    return {**hook, "portal_id": int(account)} if crm == "hubspot" else hook
 
 
 def summary(results: deliver.Results) -> dict[str, Any]:

@@ -1,0 +1,91 @@
+"""Zoho CRM's names and ours; any other field of a known module is a custom one."""
+
+from __future__ import annotations
+
+OBJECTS = {
+    "Leads": "Contact",
+    "Contacts": "Contact",
+    "Deals": "Opportunity",
+    "Accounts": "Company",
+    "Tasks": "Task",
+    "Events": "Appointment",
+    "Meetings": "Appointment",
+    "Notes": "Note",
+    "Campaigns": "Campaign",
+    "Invoices": "Invoice",
+    "Sales_Orders": "Order",
+}
+_TIMES = {"Created_Time": "created_at", "Modified_Time": "updated_at"}
+_PERSON = {
+    "Full_Name": "name",
+    "First_Name": "first_name",
+    "Last_Name": "last_name",
+    "Email": "email",
+    "Phone": "phone",
+    "Mobile": "mobile_phone",
+    "Title": "job_title",
+    "Designation": "job_title",
+    "Lead_Source": "source",
+    "Owner": "assigned_to",
+    "Email_Opt_Out": "dnd",
+    "Date_of_Birth": "date_of_birth",
+    "Website": "website",
+    "Industry": "industry",
+    **_TIMES,
+}
+_APPOINTMENT = {
+    "Event_Title": "title",
+    "Venue": "address",
+    "Description": "notes",
+    "Start_DateTime": "starts_at",
+    "End_DateTime": "ends_at",
+    "Who_Id": "contact_id",
+    "Owner": "assigned_to",
+    **_TIMES,
+}
+NAMES: dict[str, dict[str, str]] = {
+    "Contacts": {
+        **_PERSON,
+        "Account_Name": "company_name",
+        "Mailing_Street": "address1",
+        "Mailing_City": "city",
+        "Mailing_State": "state",
+        "Mailing_Zip": "postal_code",
+        "Mailing_Country": "country",
+    },
+    "Leads": {
+        **_PERSON,
+        "Company": "company_name",
+        "Lead_Status": "lead_status",
+        "Street": "address1",
+        "City": "city",
+        "State": "state",
+        "Zip_Code": "postal_code",
+        "Country": "country",
+    },
+    "Deals": {
+        "Deal_Name": "name",
+        "Stage": "pipeline_stage_id",
+        "Pipeline": "pipeline_id",
+        "Amount": "monetary_value",
+        "Closing_Date": "close_at",
+        "Contact_Name": "contact_id",
+        "Lead_Source": "source",
+        "Type": "type",
+        "Description": "description",
+        "Owner": "assigned_to",
+        **_TIMES,
+    },
+    "Tasks": {
+        "Subject": "title",
+        "Description": "body",
+        "Due_Date": "due_at",
+        "Priority": "priority",
+        "Who_Id": "contact_id",
+        "Owner": "assigned_to",
+        **_TIMES,
+    },
+    "Events": _APPOINTMENT,
+    "Meetings": _APPOINTMENT,
+    "Notes": {"Note_Content": "body", "Parent_Id": "contact_id", "Owner": "user_id", **_TIMES},
+}
