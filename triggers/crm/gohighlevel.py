@@ -67,6 +67,8 @@ def verify(
         raise BadSignature("The header X-GHL-Signature is missing.")
     try:
         signature = binascii.a2b_base64(written.encode(), strict_mode=True)
+        if binascii.b2a_base64(signature, newline=False) != written.encode():
+            raise BadSignature("X-GHL-Signature is not base64 as it is written.")  # bits beyond the last byte
     except (binascii.Error, UnicodeEncodeError):
         raise BadSignature("X-GHL-Signature is not base64.") from None
     for text in public_keys or (PUBLISHED_KEY,):
