@@ -62,6 +62,7 @@ _NAVIGATION: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
         (
             ("Tenants", "apartment", "tenants_tenant_changelist"),
             ("Connections", "cable", "tenants_connection_changelist"),
+            ("Agencies", "domain", "triggers_agency_changelist"),
             ("Tiers", "stacks", "tenants_tier_changelist"),
         ),
     ),

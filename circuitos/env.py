@@ -62,6 +62,8 @@ class Env:
     hubspot_client_secret: str
     gohighlevel_api_url: str
     hubspot_api_url: str
+    gohighlevel_authorize_url: str
+    hubspot_authorize_url: str
 
 
 def read(environ: Mapping[str, str]) -> Env:
@@ -105,6 +107,10 @@ def read(environ: Mapping[str, str]) -> Env:
         or "https://services.leadconnectorhq.com",
         hubspot_api_url=_url(environ, "HUBSPOT_API_URL", schemes=("http", "https")).rstrip("/")
         or "https://api.hubapi.com",
+        gohighlevel_authorize_url=_url(environ, "GOHIGHLEVEL_AUTHORIZE_URL", schemes=("http", "https"))
+        or "https://marketplace.gohighlevel.com/oauth/chooselocation",
+        hubspot_authorize_url=_url(environ, "HUBSPOT_AUTHORIZE_URL", schemes=("http", "https"))
+        or "https://app.hubspot.com/oauth/authorize",
     )
 
 

@@ -275,3 +275,6 @@ LOGGING = {
 EGRESS_ALLOW = list(ENV.egress_allow)
 GOHIGHLEVEL_API_URL = ENV.gohighlevel_api_url
 HUBSPOT_API_URL = ENV.hubspot_api_url
+# Where an owner says yes to an install.
+GOHIGHLEVEL_AUTHORIZE_URL = ENV.gohighlevel_authorize_url
+HUBSPOT_AUTHORIZE_URL = ENV.hubspot_authorize_url

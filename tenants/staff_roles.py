@@ -43,6 +43,7 @@ PLACES: dict[str, StaffRole] = {
     "tenants.membership": StaffRole.OPERATOR,
     "tenants.tenant": StaffRole.OPERATOR,
     "tenants.tier": StaffRole.LIMITS,
+    "triggers.agency": StaffRole.OPERATOR,
     "triggers.replay": StaffRole.OPERATOR,
     "triggers.deadlettergroup": StaffRole.OPERATOR,
     "triggers.event": StaffRole.OPERATOR,

@@ -16,6 +16,7 @@ from tenants.exports import Exported
 from tenants.operators import HistoryAdmin, TenantFilter, exact
 from tenants.scope import every_tenant
 from triggers import (
+    agency_admin,
     app_admin,
     dead_letters_admin,
     execution_filters,
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
 __all__ = [
     "EventAdmin",
     "ExecutionAdmin",
+    "agency_admin",
     "app_admin",
     "dead_letters_admin",
     "flow_admin",

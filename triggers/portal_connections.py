@@ -8,7 +8,14 @@ from tenants.choices import CRM
 from tenants.connection_changes import ACCOUNTS
 from tenants.connections import makes_secret, overlap_until, uses_secret
 from tenants.errors import CodedError
-from triggers import connection_health, connection_news, portal_words, reconnecting, usage_words
+from triggers import (
+    connection_health,
+    connection_news,
+    oauth_providers,
+    portal_words,
+    reconnecting,
+    usage_words,
+)
 from triggers.choices import LIVE_EVENT_STATUSES, EventStatus, Skip
 from triggers.crm import WRITERS, gohighlevel_workflow, is_signed
 
@@ -61,9 +68,9 @@ def list_page(tenant: Tenant, *, at: datetime) -> dict[str, Any]:
     return {"page": "connections", "rows": rows, "kinds": kinds()}
 
 
-def kinds() -> list[tuple[str, str, str]]:
-    """The CRMs that can be connected: value, name, what comes of it."""
-    return [(crm.value, crm.label, _KINDS[crm]) for crm in CRM]
+def kinds() -> list[tuple[str, str, str, bool]]:
+    """The CRMs that can be connected: value, name, what comes of it, and whether by installing our app."""
+    return [(crm.value, crm.label, _KINDS[crm], oauth_providers.is_set_up(crm)) for crm in CRM]
 
 
 def find(tenant: Tenant, code: str, *, at: datetime) -> Health | None:
@@ -92,6 +99,7 @@ def detail_page(tenant: Tenant, health: Health, *, url: str, at: datetime) -> di
         "is_signed": is_signed(crm, gohighlevel_workflow.KIND if connection.is_workflow else ""),
         "old_secret_until": _overlap(connection, tenant, at=at),
         "can_write": crm in WRITERS,
+        "can_install": oauth_providers.is_set_up(crm),
         **_lost(connection, tenant, at=at),
         **arrived(tenant, connection, news, at=at),
     }

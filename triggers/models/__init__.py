@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from triggers.models.agency import Agency
 from triggers.models.approval import Approval
 from triggers.models.budget import RateBudget
 from triggers.models.config import TriggerConfig
@@ -18,6 +19,7 @@ from triggers.models.saved_view import SavedView
 from triggers.models.unclaimed import AppRefusal, UnclaimedAccount, UnclaimedEvent
 
 __all__ = [
+    "Agency",
     "AppRefusal",
     "Approval",
     "DeadLetterGroup",
