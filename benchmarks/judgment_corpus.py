@@ -1,8 +1,9 @@
-"""Texts of our own for training the classifier: attacks on agents of a CRM, and harmless texts full of trigger words.
+"""Texts of our own to train the classifier: attacks on agents of a CRM, and harmless texts full of trigger words.
 
 Made from parts, so that no phrase stands for a whole kind. Every text is written for this project.
 """
 
+# ruff: noqa: E501 — a text is read whole
 from __future__ import annotations
 
 import itertools
@@ -186,13 +187,13 @@ PEOPLE = ("Maria", "Tom", "Aisha", "Jürgen", "Li Wei", "O'Brien", "Zoë", "Paul
 
 def attacks(*, seed: int = 7) -> list[str]:
     """Some 1,700 attacks."""
-    draw = random.Random(seed)  # noqa: S311 — picks training texts
+    draw = random.Random(seed)
     texts = []
     for language, frames in OVERRIDES.items():
         for frame in frames:
             goals = draw.sample(GOALS, 12 if language == "en" else 3)
-            for goal in [*goals, *GOALS_ELSEWHERE.get(language, ())]:
-                texts.append(_said(frame.format(goal=goal), draw))
+            goals += GOALS_ELSEWHERE.get(language, ())
+            texts += [_said(frame.format(goal=goal), draw) for goal in goals]
     for text in LEAKS:
         texts += [text, text.lower(), _said(text, draw), _said(text, draw), f"{text} This is urgent."]
     texts += [_said(frame.format(name=name), draw) for frame, name in itertools.product(PERSONAS, NAMES)]
@@ -201,7 +202,7 @@ def attacks(*, seed: int = 7) -> list[str]:
 
 def harmless(*, seed: int = 8) -> list[str]:
     """Some 900 harmless texts."""
-    draw = random.Random(seed)  # noqa: S311 — picks training texts
+    draw = random.Random(seed)
     texts = []
     for text in HARMLESS:
         texts += [text, text.lower()]

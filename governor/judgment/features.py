@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import zlib
 from functools import lru_cache
@@ -11,58 +12,61 @@ import numpy.typing as npt
 
 BITS = 16
 BUCKETS = 1 << BITS
-LONGEST = 1_200  # characters judged at once; longer texts are judged in slices
 _MASK = np.uint32(BUCKETS - 1)
 _WORD = re.compile(r"[^\W\d_]+|\d+|[#<>\[\]{}|=`$*]{1,3}")
 _SPACES = re.compile(r"\s+")
-_DIGITS = re.compile(r"\d")
-_CHARACTERS = (3, 4, 5)  # bytes of UTF-8
-# Multipliers of the rolling sums; odd, so that no bit is lost.
-_FACTORS = np.array([2654435761, 2246822519, 3266489917, 668265263, 374761393], dtype=np.uint32)
-_SALTS = {3: np.uint32(0x1B873593), 4: np.uint32(0xCC9E2D51), 5: np.uint32(0x85EBCA6B)}
-_ONE, _TWO, _THREE = np.uint32(0x9E3779B1), np.uint32(0x7FEB352D), np.uint32(0x846CA68B)
+_DIGITS = re.compile(r"\d+")
+# Multipliers of the sums; odd, so that no bit is lost.
+_ONE, _TWO, _THREE, _FOUR = (np.uint32(one) for one in (0x9E3779B1, 0x7FEB352D, 0x846CA68B, 0x27D4EB2F))
+_PRIME = np.uint32(0x01000193)
+_SKIP = np.uint32(77)
 
 Buckets = npt.NDArray[np.uint32]
 
 
-def buckets(text: str) -> Buckets:
-    """The bucket of each n-gram of ``text``, in no order; an n-gram that stands twice is there twice.
+def buckets(text: str) -> npt.NDArray[np.intp]:
+    """The buckets of the n-grams of ``text``, each once: saying a thing often makes it no stronger.
 
-    ``text`` is lower-cased, its digits are one digit and its white space one blank: amounts, ids and layout
-    tell nothing of an attack.
+    One to three words, pairs of words apart, three to five bytes of UTF-8. ``text`` is lower-cased, a number
+    is one digit and its white space one blank: amounts, ids and layout tell nothing of an attack.
     """
     plain = _SPACES.sub(" ", _DIGITS.sub("0", text.lower())).strip()
     words = np.array([_word(word) for word in _WORD.findall(plain)], dtype=np.uint32)
-    found = [_mixed(words * _ONE)]
+    found = [words * _ONE]
     if len(words) > 1:
-        pairs = words[:-1] * _TWO + words[1:] * _THREE
-        found.append(_mixed(pairs))
+        found.append(words[:-1] * _TWO + words[1:] * _THREE)
     if len(words) > 2:
-        found.append(_mixed(words[:-2] * _THREE + words[1:-1] * _ONE + words[2:] * _TWO))
+        found.append(words[:-2] * _THREE + words[1:-1] * _ONE + words[2:] * _TWO)
     if len(words) > 3:
-        found.append(_mixed(words[:-3] * _TWO + words[3:] * _ONE + np.uint32(77)))
-    octets = np.frombuffer(f" {plain} ".encode(), dtype=np.uint8).astype(np.uint32) + np.uint32(1)
-    for length in _CHARACTERS:
-        count = len(octets) - length + 1
-        if count < 1:
-            continue
-        total = np.full(count, _SALTS[length], dtype=np.uint32)
-        for place in range(length):
-            total = (total ^ (octets[place : place + count] * _FACTORS[place])) * np.uint32(0x01000193)
-        found.append(_mixed(total))
-    return np.concatenate(found)
+        found.append(words[:-3] * _TWO + words[3:] * _ONE + _SKIP)
+    octets = np.frombuffer(f" {plain} ".encode(errors="replace"), dtype=np.uint8).astype(np.uint32)
+    if len(octets) > 4:
+        spread = (octets + np.uint32(1)) * _FOUR
+        two = (spread[:-1] ^ (spread[:-1] >> np.uint32(15))) * _PRIME + spread[1:]
+        three = _next(two, spread[2:])
+        four = _next(three, spread[3:])
+        found += [three, four, _next(four, spread[4:])]
+    is_there = np.zeros(BUCKETS, dtype=np.bool_)
+    is_there[_mixed(np.concatenate(found))] = True
+    return np.flatnonzero(is_there)
 
 
 def scale(count: int) -> float:
     """By what the sum of weights is divided, so that long and short texts compare."""
-    return float(max(count, 60)) ** 0.5
+    return math.sqrt(max(count, 60))
+
+
+def _next(sums: Buckets, octets: Buckets) -> Buckets:
+    sums = sums[: len(octets)]
+    return (sums ^ (sums >> np.uint32(13))) * _PRIME + octets
 
 
 def _mixed(numbers: Buckets) -> Buckets:
-    numbers = numbers ^ (numbers >> np.uint32(15))
-    numbers = numbers * np.uint32(0x2C1B3C6D)
-    numbers = numbers ^ (numbers >> np.uint32(12))
-    return numbers & _MASK
+    numbers ^= numbers >> np.uint32(15)
+    numbers *= np.uint32(0x2C1B3C6D)
+    numbers ^= numbers >> np.uint32(12)
+    numbers &= _MASK
+    return numbers
 
 
 @lru_cache(maxsize=8192)
