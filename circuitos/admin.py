@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 MOST_FOUND = 8
 
-_OWN_PAGES = {"index": "admin:index", "tail": "tail"}  # of no model
+# Of no model.
+_OWN_PAGES = {"index": "admin:index", "tail": "tail", "quarantine": "admin:triggers_event_quarantine"}
 # The sidebar: section, then (title, icon, admin page). A page whose model is not registered is left out.
 _NAVIGATION: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
     (
@@ -42,6 +43,7 @@ _NAVIGATION: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
             ("Lanes", "conversion_path", "triggers_lane_changelist"),
             ("Triggers", "tune", "triggers_triggerconfig_changelist"),
             ("Dead letters", "report", "triggers_deadlettergroup_changelist"),
+            ("Quarantine", "shield", "quarantine"),
             ("Outbox", "outbox", "triggers_outboxwrite_changelist"),
             ("Hosts", "dns", "governor_hoststate_changelist"),
             ("Refused deliveries", "gpp_bad", "triggers_refuseddelivery_changelist"),

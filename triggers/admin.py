@@ -45,6 +45,7 @@ from triggers.execution_filters import (
 from triggers.execution_verbs import ExecutionVerbs
 from triggers.group_filter import GroupFilter
 from triggers.models import Event, Execution
+from triggers.quarantine_admin import QuarantinePages
 from triggers.replay_verbs import ReplayVerbs
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ __all__ = [
 
 
 @admin.register(Event)
-class EventAdmin(Exported, HistoryAdmin):
+class EventAdmin(QuarantinePages, Exported, HistoryAdmin):
     export_columns = {
         "id": "code", "tenant": "tenant__slug", "crm": "crm", "kind": "kind", "object": "object",
         "operation": "operation", "record_id": "record_id", "status": "status", "reason": "reason",
@@ -97,6 +98,9 @@ class EventAdmin(Exported, HistoryAdmin):
     search_fields = ["record_id"]
     search_help_text = "An event's id or a record's id, whole"
     ordering = ["-id"]
+
+    def get_urls(self) -> list[URLPattern]:
+        return [*self.quarantine_urls(), *super().get_urls()]
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Event], search_term: str

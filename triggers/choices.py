@@ -6,7 +6,10 @@ from django.db.models import TextChoices
 
 
 class EventStatus(TextChoices):
-    """Where an event stands. Terminal states are never left; a replay is a new execution."""
+    """Where an event stands. Terminal states are never left; a replay is a new execution.
+
+    But for quarantine: nothing of a quarantined event has run, and an operator may let it run.
+    """
 
     QUEUED = "queued", "Queued"  # stored, waiting for a worker (parked when its lane is)
     RUNNING = "running", "Running"  # claimed by a worker
@@ -60,6 +63,7 @@ class Skip(TextChoices):
     STALE = "stale", "Older than what we hold"
     SCRIPT = "script", "The script skipped it"
     EXPIRED = "expired", "Parked for longer than it is kept"
+    REJECTED = "rejected", "Rejected by an operator"
 
 
 class LaneKind(TextChoices):

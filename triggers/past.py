@@ -36,7 +36,10 @@ gone AS (
 )
 INSERT INTO triggers_event_past
     ({_KEPT}, status, reason, error, pending, next_attempt_at, before, old_known, finished_at)
-SELECT {_KEPT}, final, why, fault, '{{}}', NULL, coalesce(image, before), coalesce(known, old_known), %s
+SELECT {_KEPT}, final, why,
+    CASE WHEN error ? 'released'  -- what an operator let pass stays let pass
+        THEN coalesce(fault, '{{}}') || jsonb_build_object('released', error -> 'released') ELSE fault END,
+    '{{}}', NULL, coalesce(image, before), coalesce(known, old_known), %s
 FROM gone
 """  # noqa: S608  # constants of this module
 

@@ -35,6 +35,7 @@ WHERE id = %s RETURNING next_attempt_at
 """
 _STILL_PENDING = """
 UPDATE triggers_liveevent e SET pending = array_remove(e.pending, %s), error = said.outcomes
+    || CASE WHEN e.error ? 'released' THEN jsonb_build_object('released', e.error -> 'released') ELSE '{}' END
 FROM unnest(%s::bigint[], %s::jsonb[]) AS said(event_id, outcomes) WHERE e.id = said.event_id
 """
 _WAITING = (

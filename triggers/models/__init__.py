@@ -8,7 +8,7 @@ from triggers.models.budget import RateBudget
 from triggers.models.config import TriggerConfig
 from triggers.models.dead_letter import DeadLetterGroup, DeadLetterTenant
 from triggers.models.erasure import Erasure
-from triggers.models.event import Dedup, Event, LiveEvent, RefusedDelivery
+from triggers.models.event import Dedup, Event, LiveEvent, PastEvent, RefusedDelivery
 from triggers.models.execution import Execution
 from triggers.models.lane import Lane
 from triggers.models.outbox import OutboxLane, OutboxWrite
@@ -32,6 +32,7 @@ __all__ = [
     "LiveEvent",
     "OutboxLane",
     "OutboxWrite",
+    "PastEvent",
     "Pulse",
     "RateBudget",
     "RefusedCount",

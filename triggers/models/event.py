@@ -88,6 +88,16 @@ class Event(EventFields):
         db_table = "triggers_event"
 
 
+class PastEvent(EventFields):
+    """A finished event, in the partition of its day: only ``past`` and ``quarantine`` move one."""
+
+    objects = TenantManager()
+
+    class Meta:
+        managed = False
+        db_table = "triggers_event_past"
+
+
 class Dedup(models.Model):
     """Which change was seen first, and as which event; not partitioned, for uniqueness spans days."""
 
