@@ -6,6 +6,7 @@ from triggers.models.agency import Agency
 from triggers.models.approval import Approval
 from triggers.models.budget import RateBudget
 from triggers.models.config import TriggerConfig
+from triggers.models.crm_fields import CrmFields
 from triggers.models.dead_letter import DeadLetterGroup, DeadLetterTenant
 from triggers.models.erasure import Erasure
 from triggers.models.event import Dedup, Event, LiveEvent, PastEvent, RefusedDelivery
@@ -22,6 +23,7 @@ __all__ = [
     "Agency",
     "AppRefusal",
     "Approval",
+    "CrmFields",
     "DeadLetterGroup",
     "DeadLetterTenant",
     "Dedup",
