@@ -17,6 +17,7 @@ from circuitos import (
     tail_page,
 )
 from tenants import confirm, factor_pages
+from triggers import console_signals
 
 if TYPE_CHECKING:
     from django.urls import URLPattern, URLResolver
@@ -36,6 +37,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/tail/rows/", admin.site.admin_view(tail_page.rows), name="tail-rows"),
     path("admin/code/", factor_pages.code, name="console-code"),
     path("admin/second-factor/", factor_pages.set_up, name="console-second-factor"),
+    path("admin/signals/<uuid:code>/", admin.site.admin_view(console_signals.page), name="console-signals"),
     path("admin/jail/", admin.site.admin_view(jail_page.page), name="jail"),
     path("admin/", admin.site.urls),
     path("healthz", health.healthz, name="healthz"),

@@ -171,9 +171,11 @@ class TenantAdmin(AuditedAdmin):
     @admin.display(description="Governor")
     def limits(self, tenant: Tenant) -> str:
         return format_html(
-            '<a class="co-verb" href="{}">Limits and quotas</a> · <a class="co-verb" href="{}">Usage</a>',
+            '<a class="co-verb" href="{}">Limits and quotas</a> · <a class="co-verb" href="{}">Usage</a>'
+            ' · <a class="co-verb" href="{}">Signals</a>',
             reverse("admin:governor_override_effective", args=[tenant.code]),
             reverse("admin:governor_usage_tenant", args=[tenant.code]),
+            reverse("console-signals", args=[tenant.code]),
         )
 
 

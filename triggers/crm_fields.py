@@ -12,6 +12,7 @@ from tenants import audit
 from tenants.errors import CodedError
 from tenants.models import Connection, Tenant
 from triggers.crm import definitions, score_fields
+from triggers.crm.client import Client
 from triggers.models import CrmFields
 from triggers.schemas.naming import field_map
 
@@ -19,32 +20,37 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from datetime import datetime
 
-    from triggers.crm.definitions import Client, Definition
+    from triggers.crm.definitions import Client as Asks
+    from triggers.crm.definitions import Definition
     from triggers.crm.score_fields import Made
 
 # Names travel with the tenant's settings to each execution: as many as a CRM account can sensibly have.
 MOST_NAMES = 500
 
 
-class NotConnected(CodedError):
-    """There is no token to ask the CRM with."""
-
-    code = "triggers.not-connected"
-    status = 409
-
-
-def read(connection: Connection, *, client: Client, actor: str, at: datetime) -> list[Definition]:
+def read(
+    connection: Connection, *, client: Asks, actor: str, at: datetime, is_counted: bool = True
+) -> list[Definition]:
     """Ask the CRM, keep what it says, and name the custom fields in the tenant's settings.
 
     A problem is kept as well, beside what was known. Raises ``NoDefinitions`` and what the client raises.
     """
     try:
-        found = definitions.ask(client, connection)
+        found = definitions.ask(client, connection, is_counted=is_counted)
     except CodedError as error:
         CrmFields.objects.update_or_create(connection=connection, defaults={"problem": str(error)[:300]})
         raise
     keep(connection, found, actor=actor, at=at)
     return found
+
+
+def read_first(connection_id: int, *, at: datetime) -> None:
+    """Read the fields of a connection that just got its token. A problem is kept, not raised."""
+    connection = Connection.objects.select_related("tenant").filter(pk=connection_id, is_active=True).first()
+    if connection is None or not definitions.can_tell(connection.crm):
+        return
+    with suppress(CodedError):
+        read(connection, client=Client(connection), actor="circuitos", at=at, is_counted=False)
 
 
 def keep(connection: Connection, found: Iterable[Definition], *, actor: str, at: datetime) -> None:
@@ -88,7 +94,7 @@ def contact_fields(rows: Iterable[CrmFields], settings: Mapping[str, Any]) -> li
     return sorted(found.values(), key=lambda each: (each.label.casefold(), each.place))
 
 
-def create_score_fields(connection: Connection, *, client: Client, actor: str, at: datetime) -> list[Made]:
+def create_score_fields(connection: Connection, *, client: Asks, actor: str, at: datetime) -> list[Made]:
     """Make the fields that scores are written to and the CRM lacks; safe to press again. Audited.
 
     Raises ``NoDefinitions`` and what the client raises before anything was made.
@@ -118,7 +124,7 @@ def _name(tenant: Tenant, found: Iterable[Definition]) -> int:
     kept = settings.get("field_map")
     names: dict[str, str] = dict(kept) if isinstance(kept, dict) else {}
     taken = set(names.values())
-    new = {}
+    new: dict[str, str] = {}
     for each in found:
         if (
             not each.is_custom

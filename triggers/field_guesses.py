@@ -1,4 +1,4 @@
-"""Guesses: which of a CRM's fields may feed which reading of the score. A person confirms them; nothing else does."""
+"""Guesses: which of a CRM's fields may feed which reading of the score. A person has to confirm them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Mapping
 
     from triggers.crm.definitions import Definition
 
@@ -63,9 +63,9 @@ class Guess:
 
 
 def guess(
-    fields: Iterable[Definition], readings: dict[str, str], *, but: Collection[str]
+    fields: Iterable[Definition], readings: Mapping[str, str], *, but: Collection[str]
 ) -> dict[str, Guess]:
-    """The best field of each reading (name → kind) that is not in ``but``; none where nothing speaks for one."""
+    """The best field of each reading (name → kind) that is not in ``but``, where something speaks for one."""
     known = [(each, _words(each.label) | _words(each.key)) for each in fields]
     found = {}
     for reading, kind in readings.items():

@@ -12,6 +12,7 @@ from triggers import (
     portal_connections_views,
     portal_data_views,
     portal_home_views,
+    portal_signals_views,
     portal_views,
 )
 
@@ -33,6 +34,10 @@ urlpatterns = [
     path("approvals/", portal_approvals_views.waiting, name="portal-approvals"),
     path("approvals/<uuid:code>/", portal_approvals_views.decide, name="portal-approval"),
     path("agents/", portal_agents_views.all_agents, name="portal-agents"),
+    path("signals/", portal_signals_views.signals, name="portal-signals"),
+    path("signals/save/", portal_signals_views.save, name="portal-signals-save"),
+    path("signals/<uuid:code>/read/", portal_signals_views.read_fields, name="portal-fields-read"),
+    path("signals/<uuid:code>/create/", portal_signals_views.create_fields, name="portal-fields-create"),
     path("agents/lead-scoring/settings/", portal_agents_views.scoring, name="portal-scoring"),
     path("agents/<slug:name>/switch/", portal_agents_views.switch, name="portal-agent-switch"),
     path("data/", portal_data_views.data, name="portal-data"),

@@ -33,7 +33,7 @@ def save(
     actor: str,
     at: datetime,
 ) -> int:
-    """Store the chosen fields, audited; a reading that is not named keeps its own. Returns how many are chosen.
+    """Store the chosen fields, audited; a reading not named keeps its own. Returns how many are chosen.
 
     A choice is the name of a field, ``AUTO`` or ``NONE``. Raises ``BadChoice``.
     """

@@ -1,4 +1,4 @@
-"""Where each signal of lead scoring comes from for a tenant, which have no source, and what would add most."""
+"""Where a tenant's signals of lead scoring come from, which have no source, and what would add most."""
 
 from __future__ import annotations
 
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 SAMPLE = 200  # newest contacts that are looked at
 _NEWEST = 4_000  # newest records among which they are looked for
 BEST = 3
-_CENSUS = ("distance_miles", "affluence")
 _MIRROR_SAYS = {
     "Appointment": "appointments",
     "Message": "messages",
@@ -168,39 +167,44 @@ def _sources(
     for lead in read.seen:
         for index, (source, _) in lead.items():
             seen.setdefault(index, Counter())[source] += 1
-    places = {each.place for each in fields} | {f"{name}" for name in ("created_at",)}
+    places = {each.place for each in fields} | {"created_at"}
     named: dict[int, tuple[int, str]] = {}
     for place in sorted(places):
         for index, rank in weights.targets[place.rpartition(".")[2]]:
             named[index] = min(named.get(index, (rank, place)), (rank, place))
     found: dict[str, tuple[str, str]] = {}
     for name, index in r.INDEX.items():
-        of_fields = Counter(
+        if index >= len(r.FROM_FIELDS) or (name == "industry" and not weights.industries):
+            found[name] = _derived(name, weights)
+            continue
+        told = Counter(
             {source: count for source, count in seen.get(index, Counter()).items() if _is_field(source)}
         )
         mirror = [
             _MIRROR_SAYS[obj]
-            for obj in activity.FROM_OBJECT
-            if obj in objects and name in activity.FROM_OBJECT[obj]
+            for obj, names in activity.FROM_OBJECT.items()
+            if obj in objects and name in names
         ]
-        if name == "season":
-            found[name] = ("your seasons", "settings") if weights.seasons is not None else ("", "")
-        elif name in _CENSUS:
-            is_told = name != "distance_miles" or weights.place is not None
-            found[name] = ("the postal code, by the census", "census") if is_told else ("", "")
-        elif name == "industry" and not weights.industries:
-            found[name] = ("", "")
-        elif chosen.get(name):
+        by_name = named.get(index)
+        if chosen.get(name):
             found[name] = (f"the field {chosen[name]}", "chosen")
-        elif of_fields:
-            found[name] = (f"the field {of_fields.most_common(1)[0][0]}", "named")
-        elif index in named and not (mirror and name == "hours_since_activity"):
-            found[name] = (f"the field {named[index][1]}", "named")
-        elif mirror:
+        elif mirror and (name == "hours_since_activity" or not (told or by_name)):
             found[name] = (f"the {' and '.join(mirror)} of a lead", "mirror")
+        elif told or by_name:
+            place = told.most_common(1)[0][0] if told else by_name[1] if by_name else ""
+            found[name] = (f"the field {place}", "named")
         else:
             found[name] = ("", "")
     return found
+
+
+def _derived(name: str, weights: Weights) -> tuple[str, str]:
+    """Of what no field gives, and of what needs a setting first."""
+    if name == "season" and weights.seasons is not None:
+        return "your seasons", "settings"
+    if name == "affluence" or (name == "distance_miles" and weights.place is not None):
+        return "the postal code, by the census", "census"
+    return "", ""
 
 
 def _is_field(source: str) -> bool:

@@ -27,6 +27,7 @@ from triggers import (
     approvals,
     bells,
     bulk_feed,
+    crm_fields,
     dead_letters,
     delivery_retention,
     heartbeat,
@@ -71,6 +72,12 @@ def send_outbox(**_: Any) -> None:
     with outbox_lanes.only_sender() as is_ours:
         if is_ours:
             outbox_sender.drain(seconds=SEND_SECONDS)
+
+
+@shared_task(name="triggers.tasks.read_fields")
+def read_fields(*, connection_id: int, **_: Any) -> None:
+    """Ask a newly connected CRM for its fields."""
+    crm_fields.read_first(connection_id, at=timezone.now())
 
 
 @shared_task(name="triggers.tasks.feed_replays")

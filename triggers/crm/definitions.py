@@ -1,4 +1,4 @@
-"""Field definitions: what fields a CRM's contacts and opportunities have, asked of its API and read strictly."""
+"""Field definitions: the fields of a CRM's contacts and opportunities, asked of its API, read strictly."""
 
 from __future__ import annotations
 
@@ -44,7 +44,13 @@ class Client(Protocol):
     """What asks a CRM: ``triggers.crm.client.Client``."""
 
     def request(
-        self, method: str, path: str, *, params: Mapping[str, Any] | None = None, json: Any = None
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        json: Any = None,
+        is_counted: bool = True,
     ) -> Answer: ...
 
 
@@ -74,16 +80,19 @@ def of_document(kept: Any) -> list[Definition]:
     return [Definition(**{**each, "options": tuple(each.get("options") or ())}) for each in kept or ()]
 
 
-def ask(client: Client, connection: Connection) -> list[Definition]:
-    """The definitions as the CRM has them now. Raises ``NoDefinitions``, and what the client raises."""
+def ask(client: Client, connection: Connection, *, is_counted: bool = True) -> list[Definition]:
+    """The definitions as the CRM has them now; ``is_counted`` is the client's.
+
+    Raises ``NoDefinitions``, and what the client raises.
+    """
     if connection.crm == CRM.GOHIGHLEVEL:
         path = f"/locations/{quote(connection.account_id, safe='')}/customFields"
-        document = _asked(client, path, params={"model": "all"})
+        document = _asked(client, path, params={"model": "all"}, is_counted=is_counted)
         return [*_standard(), *gohighlevel(document)]
     if connection.crm == CRM.HUBSPOT:
         found: list[Definition] = []
         for plural, name in _HUBSPOT.items():
-            found += hubspot(_asked(client, f"/crm/v3/properties/{plural}"), name)
+            found += hubspot(_asked(client, f"/crm/v3/properties/{plural}", is_counted=is_counted), name)
         return found[:MOST]
     raise NoDefinitions("This kind of connection does not tell its fields.")
 
@@ -152,8 +161,8 @@ def _standard() -> list[Definition]:
     ]
 
 
-def _asked(client: Client, path: str, *, params: Mapping[str, Any] | None = None) -> Any:
-    answer = client.request("GET", path, params=params)
+def _asked(client: Client, path: str, *, params: Mapping[str, Any] | None = None, is_counted: bool) -> Any:
+    answer = client.request("GET", path, params=params, is_counted=is_counted)
     if answer.status in {401, 403}:
         raise NoDefinitions("The CRM refuses to tell its fields: the token may not read them.")
     if answer.status != 200:

@@ -8,7 +8,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('tenants', '0007_apps'),
-        ('triggers', '0014_apps'),
+        ('triggers', '0015_rate_budget'),
     ]
 
     operations = [
