@@ -148,7 +148,7 @@ def _connections(tenant: Tenant, known: list[CrmFields], *, at: datetime) -> lis
                 "connection": each,
                 "has_token": each.sealed_credentials is not None,
                 "count": sum(field.object == "Contact" for field in fields),
-                "read": usage_words.moment(row.read_at, tenant.timezone, at=at) if read_at else "",
+                "read": usage_words.moment(read_at, tenant.timezone, at=at) if read_at else "",
                 "problem": row.problem if row else "",
                 "missing": [score_fields.SCORE_FIELDS[name][0] for name in score_fields.missing(fields)]
                 if read_at

@@ -25,7 +25,7 @@ class TestDefinitions:
         document = {
             "customFields": [
                 {"id": "Kx3", "name": "Besuche", "fieldKey": "contact.site_visits", "dataType": "NUMERICAL"},
-                {"id": "a1", "name": "Same", "fieldKey": "contact.same", "dataType": "TEXT", "model": "contact"},
+                {"id": "a1", "name": "Same", "dataType": "TEXT", "model": "contact"},
                 {"id": "a2", "name": "Same", "dataType": "RADIO", "picklistOptions": ["Yes", "No"]},
                 {"id": "a3", "name": "Size", "fieldKey": "opportunity.size", "model": "opportunity"},
                 {"id": "a4", "name": "Else", "model": "business"},

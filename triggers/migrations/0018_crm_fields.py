@@ -8,7 +8,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('tenants', '0007_apps'),
-        ('triggers', '0015_rate_budget'),
+        ('triggers', '0017_agencies'),
     ]
 
     operations = [
