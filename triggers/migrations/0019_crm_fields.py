@@ -8,7 +8,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('tenants', '0007_apps'),
-        ('triggers', '0017_agencies'),
+        ('triggers', '0018_quarantine'),
     ]
 
     operations = [
