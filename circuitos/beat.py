@@ -40,6 +40,7 @@ app.conf.update(
         "outbox": _every("send_outbox", 15.0),
         "failures": _every("group_failures", 10.0),
         "partitions": _every("ensure_partitions", 600.0),
+        "audit": _every("look_at_audit", 3600.0),
         "sweep": _every("sweep_deliveries", 600.0),
     },
 )

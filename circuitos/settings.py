@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import django_stubs_ext
 
+from circuitos import sentry
 from circuitos.env import BASE_DIR, celery_broker, database, env, mail
 from circuitos.theme import UNFOLD as UNFOLD  # noqa: PLC0414 — a setting, read by its name
 
@@ -260,7 +261,12 @@ CELERY_TIMEZONE = "UTC"
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(levelname)s %(name)s: %(message)s"}},
+    "formatters": {
+        "line": {
+            "()": "circuitos.log_lines.MaskedFormatter",
+            "format": "%(levelname)s %(name)s: %(message)s",
+        }
+    },
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": "INFO"},
     "loggers": {
@@ -278,3 +284,6 @@ HUBSPOT_API_URL = ENV.hubspot_api_url
 # Where an owner says yes to an install.
 GOHIGHLEVEL_AUTHORIZE_URL = ENV.gohighlevel_authorize_url
 HUBSPOT_AUTHORIZE_URL = ENV.hubspot_authorize_url
+
+if ENV.sentry_dsn:
+    sentry.start(ENV.sentry_dsn, environment=ENV.environment)

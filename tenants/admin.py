@@ -6,14 +6,16 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import HttpResponseRedirect
-from django.urls import reverse
+from django.urls import path, reverse
 from django.utils.html import format_html
 from django.utils.timezone import now
+from django.views.decorators.http import require_POST
 from unfold.admin import TabularInline
 
-from tenants import access_admin, invitation_mail
+from tenants import access_admin, audit, audit_chain, invitation_mail
 from tenants.addresses import portal_url
 from tenants.audited_admin import AuditedAdmin
 from tenants.clock import time_column
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 
     from django import forms
     from django.http import HttpRequest, HttpResponse
+    from django.urls import URLPattern
 
     from tenants.models import Invitation
 
@@ -200,3 +203,27 @@ class AuditEventAdmin(Exported, HistoryAdmin):
     search_fields = ["=actor", "=target"]
     fields = ["at", "actor", "verb", "target", "tenant", "data", "previous", "digest"]
     ordering = ["-id"]
+    list_before_template = "console/audit_chain.html"
+
+    def get_urls(self) -> list[URLPattern]:
+        look = self.admin_site.admin_view(require_POST(self.look_view))
+        return [path("look/", look, name="tenants_auditevent_look"), *super().get_urls()]
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        may_look = request.user.has_perm("tenants.change_auditevent")
+        shown = {**(extra_context or {}), "chain": audit_chain.state(), "may_look": may_look}
+        answer: HttpResponse = super().changelist_view(request, shown)
+        return answer
+
+    def look_view(self, request: HttpRequest) -> HttpResponse:
+        """Look at the chain now, as the beat does every hour."""
+        if not request.user.has_perm("tenants.change_auditevent"):
+            raise PermissionDenied
+        at = now()
+        chain = audit_chain.look(at=at)
+        said = {"holds": chain.holds, "rows": chain.rows}
+        audit.record(
+            actor=request.user.get_username(), verb="looked at", target="the audit log", data=said, at=at
+        )
+        (messages.success if chain.holds else messages.error)(request, chain.sentence)
+        return HttpResponseRedirect(reverse("admin:tenants_auditevent_changelist"))

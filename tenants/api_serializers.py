@@ -154,6 +154,18 @@ class MadeTenantSerializer(TenantSerializer):
         fields = [*TenantSerializer.Meta.fields, "api_token", "owner_password", "connections"]
 
 
+class AuditChainSerializer(serializers.Serializer[Any]):
+    """What the last look at the audit log found."""
+
+    holds = serializers.BooleanField()
+    sentence = serializers.CharField()
+    rows = serializers.IntegerField(help_text="looked at since the first")
+    checked_at = serializers.DateTimeField(allow_null=True)
+    whole_at = serializers.DateTimeField(allow_null=True, help_text="when its end was reached last")
+    broken_id = serializers.IntegerField(allow_null=True, help_text="the first row that does not fit")
+    broken_at = serializers.DateTimeField(allow_null=True, help_text="when that was found")
+
+
 class TenantPage(PageSerializer):
     """A page of tenants."""
 

@@ -15,6 +15,7 @@ from tenants.portal_models import Branding, Invitation, Logo
 
 __all__ = [
     "ApiKey",
+    "AuditCheck",
     "AuditEvent",
     "Branding",
     "Connection",
@@ -202,3 +203,22 @@ class AuditEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.actor} {self.verb} {self.target}"
+
+
+class AuditCheck(models.Model):
+    """How far the audit log's chain was looked at. One row; the next look goes on from there."""
+
+    checked_at = models.DateTimeField()
+    rows = models.PositiveBigIntegerField(default=0)  # looked at since the first
+    # The last row that held: it must still be there, as it was, or the log was cut.
+    last_id = models.PositiveBigIntegerField(null=True)
+    digest = models.CharField(max_length=64, blank=True, default="")
+    # When the end was reached, and the row that stood there.
+    whole_at = models.DateTimeField(null=True)
+    end_id = models.PositiveBigIntegerField(null=True)
+    end_digest = models.CharField(max_length=64, blank=True, default="")
+    broken_id = models.PositiveBigIntegerField(null=True)
+    broken_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"audit log looked at until row {self.last_id}"

@@ -21,6 +21,7 @@ def both(route: str, view: type[APIView], name: str) -> list[URLPattern]:
 urlpatterns = [
     *both("tenants", api.TenantList, "tenants"),
     *both("tenants/<str:slug>", api.TenantDetail, "tenant"),
+    *both("audit/chain", api.AuditChain, "audit-chain"),
     *both("connections", api.ConnectionList, "connections"),
     *both("connections/<str:code>", api.ConnectionDetail, "connection"),
     *both("connections/<str:code>/rotate-secret", api.RotateSecret, "rotate-secret"),

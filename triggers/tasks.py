@@ -19,6 +19,7 @@ from governor.allowances import ALLOWANCES
 from governor.jail import standing
 from governor.jail.supervisor import Zygote
 from logs import partitions
+from tenants import audit_chain
 from tenants.errors import CodedError
 from triggers import (
     alerts,
@@ -158,6 +159,14 @@ def group_failures(**_: Any) -> None:
 def reconcile_usage(**_: Any) -> None:
     """Compare what was counted this month and the last with the ledger."""
     reconcile.mend(since=(timezone.now() - timedelta(days=31)).date().replace(day=1))
+
+
+@shared_task(name="triggers.tasks.look_at_audit")
+def look_at_audit(**_: Any) -> None:
+    """Look at the next stretch of the audit log's chain."""
+    chain = audit_chain.look(at=timezone.now())
+    if not chain.holds:
+        logger.error("The audit log was tampered with. %s", chain.sentence)
 
 
 def _ring_waiting() -> None:
