@@ -14,6 +14,7 @@ from circuitos.script.plain import DEPTH
 from circuitos.script.tokens import BYTES_A_TOKEN, estimate
 from governor.ai_schema import WRAPPER, name_of
 from governor.judgment.masking import hide_secrets
+from governor.judgment.output import leaks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -98,6 +99,7 @@ def read_answer(
             if fields := misfits(schema, found):
                 raise does_not_fit(schema, fields)
             found = trimmed(schema, _without_secrets(found, keys))
+        _refuse_strange(text if schema is None else found, question, model)
     except NoAnswer as none:
         none.tokens_in, none.tokens_out = tokens_in, tokens_out
         raise
@@ -145,6 +147,19 @@ def _refuse_leak(text: str, question: Question, model: str) -> None:
         detail = f"{model} repeated what belongs in no answer: our rules, or the marks of the data."
         raise NoAnswer(
             "judgment.prompt-leaked", detail, kind="judgment", is_worth_retry=True, data={"level": 16}
+        )
+
+
+def _refuse_strange(answer: Any, question: Question, model: str) -> None:
+    """Of people, links and markup an answer repeats what it was given, and adds none."""
+    found = leaks(answer, asked="\n".join(message["content"] for message in question.messages))
+    if found:
+        raise NoAnswer(
+            "judgment.output-refused",
+            f"{model} answered what may not go out. {' '.join(leak.sentence for leak in found)}",
+            kind="judgment",
+            is_worth_retry=True,
+            data={"level": 16, "rules": [leak.rule for leak in found]},
         )
 
 

@@ -24,6 +24,7 @@ class Allowance:
     counted: str
     field: str = ""  # of the tier that sets it
     is_quota: bool = False
+    is_judgment: bool = False  # of what is judged, and what may leave
 
 
 ALLOWANCES: dict[str, Allowance] = {
@@ -132,6 +133,47 @@ ALLOWANCES: dict[str, Allowance] = {
             1,
             365,
             "a parked event older than that, for whatever reason it waits, is listed as expired",
+        ),
+        Allowance(
+            "judgment_flag",
+            "Judgment: risk that is noted",
+            "percent",
+            30,
+            10,
+            50,
+            "a record, or a text for a model, of this risk goes on, and its trace says why",
+            is_judgment=True,
+        ),
+        Allowance(
+            "judgment_quarantine",
+            "Judgment: risk that is quarantined",
+            "percent",
+            50,
+            30,
+            80,
+            "a record of this risk is kept and not run until somebody releases it; a model is not asked",
+            is_judgment=True,
+        ),
+        Allowance(
+            "judgment_block",
+            "Judgment: risk that is blocked",
+            "percent",
+            70,
+            50,
+            95,
+            "as quarantined, and told as blocked",
+            is_judgment=True,
+        ),
+        Allowance(
+            "effects",
+            "Effects leave",
+            "",
+            1,
+            0,
+            1,
+            "0 is the kill switch, for the platform, a tier or a tenant: callouts, questions to models and"
+            " writes to CRMs wait, in order, until it is 1 again; a 1 further down does not lift a 0 above it",
+            is_judgment=True,
         ),
     )
 }

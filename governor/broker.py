@@ -268,7 +268,7 @@ class _Run:
             # Too short for the watcher: the kernel's peak, which counts code pages too.
             grown = max(0, ended.exit.peak_bytes - runner.warm_bytes) / 1_048_576
             self.meter.used["memory_mb"] = min(grown, self.meter.max["memory_mb"])
-        error = self._door.watch.excuse(judge(ended, self.meter))
+        error = self._door.excuse(judge(ended, self.meter))
         self._door.abandon()
         self.recorder.close(span, is_ok=error is None, note=error.code if error else "")
         if error is not None and error.code != "script.raised":
@@ -282,6 +282,7 @@ class _Run:
             entries=entries,
             spans=self.recorder.spans,
             effects=self.recorder.told_effects(),
+            judgments=self.recorder.judgments,
             usage=self.meter.pairs(),
             wall_ms=round(wall_ms, 1),
             cpu_ms=round(self.meter.used["cpu_ms"], 1),

@@ -57,6 +57,24 @@ def shares() -> str:
     return _allowances(is_quota=False)
 
 
+def judgment() -> str:
+    """From when on a record is held, within which bounds, and the kill switch."""
+    return _table(
+        ("Name", "Default", "From", "To", "What it does"),
+        (
+            (
+                f"`{each.name}`",
+                f"{each.default} {each.unit}".strip(),
+                str(each.floor),
+                str(each.ceiling),
+                each.counted,
+            )
+            for each in ALLOWANCES.values()
+            if each.is_judgment
+        ),
+    )
+
+
 def tiers() -> str:
     """The tiers every installation starts with."""
     shipped = import_module("tenants.migrations.0002_tiers_and_audit").TIERS
@@ -82,6 +100,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "short-limits": short_limits,
     "quotas": quotas,
     "shares": shares,
+    "judgment": judgment,
     "tiers": tiers,
 }
 
@@ -102,7 +121,7 @@ def _allowances(*, is_quota: bool) -> str:
         (
             (f"`{each.name}`", f"{quantity(each.name, each.default)} {each.unit}".strip(), each.counted)
             for each in ALLOWANCES.values()
-            if each.is_quota == is_quota
+            if each.is_quota == is_quota and not each.is_judgment
         ),
     )
 

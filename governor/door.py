@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,8 @@ from django.db import DataError, connection
 from circuitos.env import env
 from governor import activity, ai, callouts, egress, enrichment, questions, targets
 from governor.host_watch import HostWatch, Stopped
-from governor.job import DRY, RECORDED
+from governor.job import DRY, LIVE, RECORDED
+from governor.judgment import authority, levels
 from governor.journal import Journal, place_of
 from governor.ops import LimitReached, Records
 from governor.questions import Questions
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 
     from governor.callouts import Mailbox, Reply
     from governor.jail.wire import Req
-    from governor.job import Job
+    from governor.job import Job, RunError
     from governor.journal import Intent
     from governor.meter import Meter
     from governor.recorder import Recorder
@@ -64,6 +66,7 @@ class Door:
         self._seconds_left = seconds_left
         self._journal = Journal(tenant_id=job.tenant_id, root=job.root, execution=job.execution)
         self._waiting: list[Ticket] = []
+        self._was_stopped = False
         self._callouts: dict[str, Callable[[Req, dict[str, Any]], Answer | None]] = {
             "http": self._http,
             "ai.ask": self._ask_model,
@@ -102,6 +105,11 @@ class Door:
                 writes = request.op.rpartition(".")[2] not in {"query", "get"}
                 state = "planned" if writes and self._job.mode != "live" else "done"
                 return [self._told(request.id, asked, {"ok": answer}, state=state)]
+            if request.op in self._callouts and self._job.is_stopped and self._job.mode == LIVE:
+                self._was_stopped = True
+                ruling = authority.switch(is_stopped=True)
+                stopped = callouts.error(authority.EFFECTS_STOPPED, ruling.sentence, kind="judgment")
+                return [self._told(request.id, asked, stopped, state="refused")]
             if request.op in self._callouts:
                 made = self._callouts[request.op](request, asked)
                 return [] if made is None else [made]
@@ -194,6 +202,12 @@ class Door:
         self._waiting.append(ticket)
         return True
 
+    def excuse(self, error: RunError | None) -> RunError | None:
+        """The error of a run; one that a host, or the kill switch, is to blame for may be tried again."""
+        if self._was_stopped and error is not None and error.code == authority.EFFECTS_STOPPED:
+            return replace(error, is_retryable=True)
+        return self.watch.excuse(error)
+
     def abandon(self) -> None:
         """The run is over: what was not sent never will be."""
         self._release_probes(self._waiting)
@@ -212,6 +226,7 @@ class Door:
             return False
         self.note(ticket.record)
         self.questions.took(ticket.asking, reply, at=ticket.at)
+        self._judged(reply.body.get("err"), ticket.at, verdict="quarantine")
         if not self.questions.ask_again(
             ticket.asking, reply, at=ticket.at, seconds_left=self._seconds_left()
         ):
@@ -273,9 +288,9 @@ class Door:
             return self._told(request.id, asked, reply.body, note=reply.note)
         if (known := self._known(request, asked, intent)) is not None:
             return known
-        asking = self.questions.admit(args, at=self.last_line, seconds_left=self._seconds_left())
-        ticket = self._ticket(request, asked, asking.ask, seconds=ai.MOST_SECONDS, intent=intent)
-        ticket.asking = asking
+        question = self.questions.admit(args, at=self.last_line, seconds_left=self._seconds_left())
+        ticket = self._ticket(request, asked, question.ask, seconds=ai.MOST_SECONDS, intent=intent)
+        ticket.asking = question
         self._waiting.append(ticket)
         return None
 
@@ -333,6 +348,16 @@ class Door:
         asked["effect"]["reused"] = True
         return self._told(request.id, asked, earlier, state="reused")
 
+    def _judged(self, error: dict[str, Any] | None, place: str, *, verdict: str) -> None:
+        """Note what a level of the protocol refused; of an answer that is refused, another may follow."""
+        level = levels.of_code(error.get("code", "")) if error else None
+        if error is None or level is None or error["code"] == levels.BLOCKED:
+            return
+        rules = (error.get("data") or {}).get("rules") or [error["code"].partition(".")[2]]
+        for rule in rules:
+            verdict = {16: "quarantine", 17: "hold"}.get(level.number, verdict)
+            self._recorder.judged(level=level.number, rule=rule, verdict=verdict, place=place)
+
     def _count_call(self, at: str, calls: int = 1) -> None:
         if not self._meter.count("api_calls", calls, at=at):
             raise LimitReached
@@ -345,6 +370,7 @@ class Door:
         self, number: int, asked: dict[str, Any], body: Answer, *, state: str = "", note: str = ""
     ) -> Answer:
         error = body.get("err")
+        self._judged(error, self.last_line, verdict="block")
         state = state or ("done" if error is None else "failed")
         self._recorder.told(asked, state=state, answer=body.get("ok"), error=error, note=note)
         return {"t": "res", "id": number, **body}

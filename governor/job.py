@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from governor.judgment.findings import PLATFORM, Thresholds
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
@@ -39,6 +41,8 @@ class Job:
     now: datetime
     error_rate: float = 0.0
     settings: Mapping[str, Any] = field(default_factory=dict)
+    thresholds: Thresholds = PLATFORM  # of what is judged before a model reads it
+    is_stopped: bool = False  # the kill switch: nothing leaves
     # Set to run ``on_limit`` in place of the handler: limit, used, max, detail, at, record.
     ended_by: Mapping[str, Any] | None = None
     # In recorded mode: the earlier answers by (fingerprint, occurrence).
@@ -77,6 +81,7 @@ class RunResult:
     entries: list[dict[str, Any]] = field(default_factory=list)  # log lines
     spans: list[dict[str, Any]] = field(default_factory=list)
     effects: list[dict[str, Any]] = field(default_factory=list)
+    judgments: list[dict[str, Any]] = field(default_factory=list)  # level, rule, verdict, place
     usage: dict[str, list[float]] = field(default_factory=dict)  # limit: used, max
     wall_ms: float = 0
     cpu_ms: float = 0

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from governor.allowances import ALLOWANCES, DAYS_A_MONTH
+from governor.judgment.findings import Thresholds
 from governor.limits import LIMITS
 from governor.resolve import PLATFORM, TENANT, TIER, TRIGGER, Effective, Step, resolve, resolve_all
 
@@ -72,6 +73,20 @@ class Policy:
 
     def allowance(self, name: str) -> int:
         return self.allowances[name].value
+
+    @cached_property
+    def is_stopped(self) -> bool:
+        """Whether the kill switch is thrown: at any level, whatever a later one says."""
+        return any(step.value == 0 for step in self.allowances["effects"].steps)
+
+    @cached_property
+    def thresholds(self) -> Thresholds:
+        """Of the tenant's judgments. Set apart, they may cross: the milder one gives way."""
+        flag, quarantine, block = (
+            self.allowance(f"judgment_{name}") / 100 for name in ("flag", "quarantine", "block")
+        )
+        block = max(block, quarantine)
+        return Thresholds(min(flag, quarantine), quarantine, block)
 
     def _steps(self, trigger: str) -> dict[str, list[Step]]:
         steps: dict[str, list[Step]] = {}

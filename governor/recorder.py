@@ -22,6 +22,7 @@ class Recorder:
         self.spans: list[dict[str, Any]] = []
         self.effects: list[dict[str, Any]] = []
         self.left_out = 0
+        self.judgments: list[dict[str, Any]] = []
 
     def at_ms(self) -> float:
         """Milliseconds since the start."""
@@ -47,6 +48,12 @@ class Recorder:
         span["ms"] = round(self.at_ms() - span["at_ms"], 3)
         span["ok"] = is_ok
         span["note"] = note or span["note"]
+
+    def judged(self, *, level: int, rule: str, verdict: str, place: str) -> None:
+        """A level of the Judgment Protocol found something."""
+        found = {"level": level, "rule": rule, "verdict": verdict, "place": place}
+        if found not in self.judgments and len(self.judgments) < MOST:
+            self.judgments.append(found)
 
     def ask(self, op: str, args: dict[str, Any], line: str, *, parent: int | None) -> dict[str, Any]:
         """A request of the script begins: its effect, with its span inside until it is closed."""

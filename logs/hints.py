@@ -56,6 +56,10 @@ HINTS: dict[str, str] = {
     "governor.unknown-source": "Name a source there is: census, or an @enricher of these scripts.",
     "governor.unreachable": f"Nobody answered at that address. {_RETRY}",
     "judgment.blocked": "Read the judgments below: a request or answer broke a rule. Change what is sent.",
+    "judgment.effects-stopped": "The kill switch is thrown (Limits & quotas, effects): it runs by itself "
+    "once effects may leave again.",
+    "judgment.output-refused": "The model wrote an address, a number or markup that it was not given: look "
+    "at what it was told to write.",
     "judgment.prompt-leaked": "Somebody's text tried to steer the model: give it as data=, never "
     "in the prompt.",
     "records.unknown": "Check that the record is still there before changing it: query or get it first.",

@@ -79,13 +79,13 @@ class HookView(APIView):
         hook = delivery_connections.find(key, at=at)
         environ = request.META
         adapter = hook.adapter
-        media_type = _check_media_type(environ, adapter.MEDIA_TYPES)
+        media_type, body = read_body(environ, adapter.MEDIA_TYPES)
         headers = _headers(environ, adapter.HEADERS)
         if hook.senders:
             headers[PEER] = environ.get("REMOTE_ADDR", "")
         receipt = ingest.receive(
             hook=hook,
-            body=_read(environ),
+            body=body,
             headers=headers,
             method="POST",
             uris=_addresses(request) if adapter.SIGNS_ADDRESS else (),
@@ -98,13 +98,13 @@ class HookView(APIView):
 
     def _receive_app(self, request: HttpRequest, crm: str, at: datetime) -> HttpResponse:
         adapter = app_ingest.app_of(crm).adapter
-        _check_media_type(request.META, adapter.MEDIA_TYPES)
+        _, body = read_body(request.META, adapter.MEDIA_TYPES)
         headers = _headers(request.META, adapter.HEADERS)
         # Everybody knows this address: what stands behind it says nothing of the event.
         headers.pop(QUERY, None)
         receipt = app_ingest.receive(
             crm=crm,
-            body=_read(request.META),
+            body=body,
             headers=headers,
             uris=_addresses(request) if adapter.SIGNS_ADDRESS else (),
             at=at,
@@ -136,6 +136,11 @@ def _answer(document: object, status: int, headers: Mapping[str, str] | None = N
 
 def _refusal(error: CodedError) -> HttpResponse:
     return _answer({"code": error.code, "detail": str(error), **error.extra}, error.status, error.headers)
+
+
+def read_body(environ: dict[str, Any], taken: Mapping[str, str]) -> tuple[str, bytes]:
+    """Level 1: the media type and the raw body, when it is one of ``taken`` and no larger than we take."""
+    return _check_media_type(environ, taken), _read(environ)
 
 
 def _check_media_type(environ: dict[str, Any], taken: Mapping[str, str]) -> str:

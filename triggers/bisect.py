@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from governor.host_watch import PROVIDER_DOWN
+from governor.judgment.authority import EFFECTS_STOPPED
 from governor.quotas import OVER_QUOTA
 from triggers.choices import ExecutionStatus
 from triggers.work import Verdict
@@ -29,9 +30,12 @@ MISFIT = "triggers.schema-misfit"
 EXHAUSTED = "triggers.bisect-exhausted"
 GIVEN_UP = "triggers.bisect-given-up"
 # No record is at fault and waiting may help: such an execution is held, never dropped or split.
-HELD = frozenset({"governor.jail-broken", "governor.jail-unsafe", PROVIDER_DOWN, OVER_QUOTA})
+HELD = frozenset(
+    {"governor.jail-broken", "governor.jail-unsafe", PROVIDER_DOWN, OVER_QUOTA, EFFECTS_STOPPED}
+)
 # Of these the lane is parked, which ends when the reason does; the attempt was none.
 PARKING = frozenset({PROVIDER_DOWN, OVER_QUOTA})
+JUDGED = "judgment."
 # No record is at fault and splitting cannot help.
 WHOLE = frozenset({"triggers.unknown-trigger", GIVEN_UP, EXHAUSTED})
 
@@ -134,7 +138,9 @@ def _failed(work: Work, result: RunResult, *, code: str = "", detail: str = "") 
     error = result.error
     assert error is not None
     code, detail = code or error.code, detail or error.detail
-    verdict = Verdict("failed", code, detail)
+    # What a check refused waits for a person; nothing is broken that could be mended and run again.
+    status = "quarantined" if code.startswith(JUDGED) else "failed"
+    verdict = Verdict(status, code, detail)
     verdicts = {
         # Records that never reached the handler have an outcome of their own.
         member.record_id: _verdict(result, member) if member.record_id in result.outcomes else verdict

@@ -49,7 +49,12 @@ def rows(policy: policies.Policy, *, trigger: str = "") -> dict[str, list[Row]]:
         "Limits of one execution": [_row(limits[name]) for name in LIMITS],
         "Quotas": [_row(policy.allowances[name]) for name, each in ALLOWANCES.items() if each.is_quota],
         "Share of the machine": [
-            _row(policy.allowances[name]) for name, each in ALLOWANCES.items() if not each.is_quota
+            _row(policy.allowances[name])
+            for name, each in ALLOWANCES.items()
+            if not (each.is_quota or each.is_judgment)
+        ],
+        "Judgment and effects": [
+            _row(policy.allowances[name]) for name, each in ALLOWANCES.items() if each.is_judgment
         ],
     }
 

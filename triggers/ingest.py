@@ -83,6 +83,16 @@ def read(
     at: datetime,
 ) -> list[tuple[Found, str]]:
     """The events of a delivery, each with its problem ("" when it has none). Raises as ``receive`` does."""
+    verify(hook, body=body, headers=headers, method=method, uris=uris, at=at)
+    document = hook.adapter.parse(body)
+    events: list[Found] = hook.adapter.find(document, body, headers=headers, at=at)
+    return [(event, bind(hook, event)) for event in events]
+
+
+def verify(
+    hook: Hook, *, body: bytes, headers: Mapping[str, str], method: str, uris: Sequence[str], at: datetime
+) -> None:
+    """Level 2, and of level 3 the signed sending time: as the connection demands. Raises ``BadSignature``."""
     if hook.senders and not hook.lists(headers.get(PEER, "")):
         raise BadSignature("The sender's address is not on the connection's list.")
     hook.adapter.verify(
@@ -94,9 +104,6 @@ def read(
         public_keys=hook.public_keys,
         at=at,
     )
-    document = hook.adapter.parse(body)
-    events: list[Found] = hook.adapter.find(document, body, headers=headers, at=at)
-    return [(event, _problem(hook, event)) for event in events]
 
 
 def store(*, hook: Hook, events: Sequence[tuple[Found, str]], at: datetime, origin: str = "live") -> Receipt:
@@ -135,8 +142,8 @@ def verify_again(refused: RefusedDelivery) -> Receipt:
     return receipt
 
 
-def _problem(hook: Hook, event: Found) -> str:
-    """Why the event is to be quarantined, "" when it is not. Raises ``WrongAccount``."""
+def bind(hook: Hook, event: Found) -> str:
+    """Level 4: why the event is to be quarantined, "" when it is not. Raises ``WrongAccount``."""
     if hook.adapter.NAMES_ACCOUNT:
         if event.account is None:
             return event.problem or ACCOUNT_MISSING

@@ -113,6 +113,8 @@ class Launcher:
                 now=current.now,
                 error_rate=self._rates.of(cursor, tenant_id=tenant_id, trigger=trigger),
                 settings=configuration.settings(cursor, tenant_id=tenant_id, trigger=trigger),
+                thresholds=policy.thresholds,
+                is_stopped=policy.is_stopped,
                 recorded=replay.recorded(cursor, current) if current.mode == Mode.RECORDED else None,
             )
         return job, lowered

@@ -19,6 +19,7 @@ from django.utils import timezone
 
 from governor import egress, hosts, usage
 from governor.calendar import day_of
+from governor.judgment import authority
 from governor.host_watch import HostWatch, Passed, Stopped, Tried
 from governor.policy import load
 from governor.quotas import Quota
@@ -46,6 +47,7 @@ logger = logging.getLogger(__name__)
 REQUEST_SECONDS = 10.0
 # A refused request that does not say for which record is split: so many requests may a lease spend on that.
 SPLITS = 24
+STOPPED_WAIT = 30.0  # seconds until it is looked whether the kill switch still stops everything
 FIRST_WAIT, LONGEST_WAIT = 5.0, 900.0  # seconds; doubling, with a quarter of jitter
 IN_DOUBT = "The CRM did not answer; it may have made the record, so it was not sent again. Look there first."
 FAULT = "Something went wrong on our side; it is in the log."
@@ -233,6 +235,9 @@ class _Sender:
         """Count the request against the tenant's API calls. Raises ``_Wait`` when none is left."""
         with transaction.atomic():
             policy = load(self._cursor, self._lease.tenant_id)
+            if policy.is_stopped:
+                ruling = authority.switch(is_stopped=True)
+                raise _Wait(ruling.sentence, seconds=STOPPED_WAIT, is_tried=False)
             refusal = usage.spend_call(
                 self._cursor,
                 tenant_id=self._lease.tenant_id,

@@ -58,11 +58,13 @@ def names() -> list[tuple[str, list[tuple[str, str]]]]:
         return each.name, f"{each.label}, in {each.unit or 'number'} (default {default}; {bounds})"
 
     quotas = [said(each) for each in ALLOWANCES.values() if each.is_quota]
-    shares = [said(each) for each in ALLOWANCES.values() if not each.is_quota]
+    judgment = [said(each) for each in ALLOWANCES.values() if each.is_judgment]
+    shares = [said(each) for each in ALLOWANCES.values() if not (each.is_quota or each.is_judgment)]
     return [
         ("Limits of one execution", [said(each) for each in LIMITS.values()]),
         ("Quotas of a tenant", quotas),
         ("Shares of a tenant", shares),
+        ("Judgment and effects", judgment),
     ]
 
 

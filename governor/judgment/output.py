@@ -42,7 +42,7 @@ def leaks(answer: Any, *, asked: str, hosts: Collection[str] = ()) -> list[Leak]
             text = text[:MOST_CHARACTERS]  # noqa: PLW2901
         for match in _URL.finditer(text):
             host = (match[1] or "").rpartition("@")[2].partition(":")[0].casefold()
-            is_known = bool(host) and (host in known or _is_allowed(host, hosts))
+            is_known = bool(host) and (_is_named(host, known) or _is_allowed(host, hosts))
             if not is_known:
                 found["url"] = Leak("url", "The answer links to a host that nobody named.")
         if any(match[0].casefold() not in known for match in _EMAIL.finditer(text)):
@@ -54,6 +54,11 @@ def leaks(answer: Any, *, asked: str, hosts: Collection[str] = ()) -> list[Leak]
         if any(match[0].casefold() not in known for match in _MARKUP.finditer(text)):
             found["markup"] = Leak("markup", "The answer holds markup that a page would run or load.")
     return list(found.values())
+
+
+def _is_named(host: str, known: str) -> bool:
+    """Whether the host itself stands there, and not as a part of another."""
+    return re.search(rf"(?<![\w.-]){re.escape(host)}(?![\w-]|\.\w)", known) is not None
 
 
 def _is_allowed(host: str, hosts: Collection[str]) -> bool:

@@ -226,7 +226,8 @@ class TestAnswer:
         said = f"Signature: Ann, ann@example.com, {KEY}, password: hunter2, AKIA0123456789ABCDEF"
         server.answer(says(said), says(json.dumps({**GOOD, "title": f"ann@example.com {KEY}"})))
 
-        text, found = ask(), ask(schema=SCHEMA)
+        given = {"review": "Great", "from": "ann@example.com"}
+        text, found = ask(data=given), ask(data=given, schema=SCHEMA)
 
         assert text.text == "Signature: Ann, ann@example.com, ***, password: hunter2, AKIA***"
         assert text.remarks == ("2 secrets hidden in the answer",)
@@ -423,7 +424,7 @@ class TestPage:
         sources = "".join(path.read_text(encoding="utf-8") for path in (BASE_DIR / "governor").glob("ai*.py"))
         codes = set(re.findall(r'"((?:governor\.ai|judgment|script)[.-][a-z-]+)"', sources))
 
-        assert len(codes) == 8
+        assert len(codes) == 9
         assert [code for code in sorted(codes) if f"| `{code}` |" not in self.PAGE] == []
 
     def test_it_tells_the_figures(self):
