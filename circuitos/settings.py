@@ -212,6 +212,7 @@ SPECTACULAR_SETTINGS = {
         {"name": "events", "description": "What CRMs told us: one event is one change of one record."},
         {"name": "executions", "description": "One trigger over one batch, its trace, and its replay."},
         {"name": "triggers", "description": "What runs, in which order, and how it does."},
+        {"name": "audit", "description": "Whether the audit log still holds."},
         {"name": "releases", "description": "Versions of the scripts."},
         {"name": "limits", "description": "What one execution may use, and what a tenant may."},
         {"name": "quota", "description": "Where a tenant stands today and this month."},

@@ -151,7 +151,7 @@ ALLOWANCES: dict[str, Allowance] = {
             50,
             30,
             80,
-            "a record of this risk is kept and not run until somebody releases it; a model is not asked",
+            "a record of this risk is kept and not run until somebody releases it; no model is asked",
             is_judgment=True,
         ),
         Allowance(
@@ -172,7 +172,7 @@ ALLOWANCES: dict[str, Allowance] = {
             0,
             1,
             "0 is the kill switch, for the platform, a tier or a tenant: callouts, questions to models and"
-            " writes to CRMs wait, in order, until it is 1 again; a 1 further down does not lift a 0 above it",
+            " writes to CRMs wait, in order, until it is 1 again; a 1 further down lifts no 0 above it",
             is_judgment=True,
         ),
     )

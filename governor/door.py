@@ -13,8 +13,8 @@ from circuitos.env import env
 from governor import activity, ai, callouts, egress, enrichment, questions, targets
 from governor.host_watch import HostWatch, Stopped
 from governor.job import DRY, LIVE, RECORDED
-from governor.judgment import authority, levels
 from governor.journal import Journal, place_of
+from governor.judgment import authority, levels
 from governor.ops import LimitReached, Records
 from governor.questions import Questions
 from governor.tickets import Ticket, checked_enrichment, checked_http

@@ -51,7 +51,7 @@ def state() -> Chain:
 
 
 def look(*, at: datetime, most: int = MOST_ROWS) -> Chain:
-    """Look at the next rows; whoever reached the end begins anew. One that broke is looked at from the first."""
+    """Look at the next rows; after the end, or a break, from the first again."""
     with transaction.atomic():
         known = AuditCheck.objects.select_for_update().filter(pk=1).first() or AuditCheck(pk=1)
         cut = _cut_since(known)

@@ -30,9 +30,7 @@ MISFIT = "triggers.schema-misfit"
 EXHAUSTED = "triggers.bisect-exhausted"
 GIVEN_UP = "triggers.bisect-given-up"
 # No record is at fault and waiting may help: such an execution is held, never dropped or split.
-HELD = frozenset(
-    {"governor.jail-broken", "governor.jail-unsafe", PROVIDER_DOWN, OVER_QUOTA, EFFECTS_STOPPED}
-)
+HELD = frozenset({"governor.jail-broken", "governor.jail-unsafe", PROVIDER_DOWN, OVER_QUOTA, EFFECTS_STOPPED})
 # Of these the lane is parked, which ends when the reason does; the attempt was none.
 PARKING = frozenset({PROVIDER_DOWN, OVER_QUOTA})
 JUDGED = "judgment."

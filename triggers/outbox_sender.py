@@ -19,8 +19,8 @@ from django.utils import timezone
 
 from governor import egress, hosts, usage
 from governor.calendar import day_of
-from governor.judgment import authority
 from governor.host_watch import HostWatch, Passed, Stopped, Tried
+from governor.judgment import authority
 from governor.policy import load
 from governor.quotas import Quota
 from governor.rate_headers import hold_seconds

@@ -6,7 +6,7 @@ Pure: what is known of the person, of what was sent, and the tenant's clock come
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -17,7 +17,7 @@ LEVEL = 17
 ALLOW, HOLD, BLOCK = "allow", "hold", "block"
 _RANK = {ALLOW: 0, HOLD: 1, BLOCK: 2}
 CHANNELS = ("sms", "call", "email", "whatsapp")
-# Telemarketing by telephone: not before 8 and not after 21 o'clock where the person is (47 CFR 64.1200(c)(1)).
+# Telemarketing by telephone: not before 8 and not after 21 where the person is (47 CFR 64.1200(c)(1)).
 QUIET_FROM, QUIET_TO = time(21), time(8)
 _QUIET_CHANNELS = frozenset({"sms", "call", "whatsapp"})
 EFFECTS_STOPPED = "judgment.effects-stopped"
@@ -25,7 +25,7 @@ EFFECTS_STOPPED = "judgment.effects-stopped"
 
 @dataclass(frozen=True, slots=True)
 class Ruling:
-    """What becomes of an effect. ``until``: when one that is held may be tried again; None: when it is freed."""
+    """What becomes of an effect. ``until``: when a held one is tried again; None: when freed."""
 
     verdict: str
     rule: str = ""
@@ -87,10 +87,10 @@ def may_message(
 
 def strongest(*rulings: Ruling) -> Ruling:
     """The strongest; of two that hold, the one that holds longer."""
-    latest = datetime.max
+    latest = datetime.max.replace(tzinfo=UTC)
 
     def rank(ruling: Ruling) -> tuple[int, datetime]:
-        return _RANK[ruling.verdict], ruling.until.replace(tzinfo=None) if ruling.until else latest
+        return _RANK[ruling.verdict], ruling.until or latest
 
     return max(rulings, key=rank)
 
@@ -116,7 +116,9 @@ def quiet(effect: Effect, timezone: str, *, at: datetime) -> Ruling:
         return ALLOWED
     day = here.date() + timedelta(days=int(here.time() >= QUIET_FROM))
     until = datetime.combine(day, QUIET_TO, zone)
-    return Ruling(HOLD, "quiet-hours", f"It is {here:%H:%M} in {timezone}: it waits for {QUIET_TO:%H:%M}.", until)
+    return Ruling(
+        HOLD, "quiet-hours", f"It is {here:%H:%M} in {timezone}: it waits for {QUIET_TO:%H:%M}.", until
+    )
 
 
 def capped(sent: Sent, caps: Caps, *, at: datetime) -> Ruling:
@@ -158,4 +160,6 @@ def switch(*, is_stopped: bool) -> Ruling:
     """The kill switch: nothing leaves while it is thrown, and what waits goes on afterwards."""
     if not is_stopped:
         return ALLOWED
-    return Ruling(HOLD, "kill-switch", "Effects are stopped: nothing leaves until an operator lets them again.")
+    return Ruling(
+        HOLD, "kill-switch", "Effects are stopped: nothing leaves until an operator lets them again."
+    )

@@ -42,13 +42,13 @@ class Level:
 LEVELS: tuple[Level, ...] = (
     Level(
         1, "Transport and size", INGEST, "triggers.api:read_body",
-        "POST, JSON in UTF-8, not compressed, at most 1 MiB",
+        "POST, a media type of the CRM, UTF-8, not compressed, at most 1 MiB",
         "refused before it is parsed", "API4, API8; CWE-770, CWE-409",
         ("triggers.method-not-allowed", "triggers.wrong-media-type", "triggers.too-large"),
     ),
     Level(
         2, "Signature", INGEST, "triggers.ingest:verify",
-        "the connection's own scheme, over the raw bytes, with pinned keys, in constant time; none is a bad one",
+        "the connection's own scheme, over the raw bytes, pinned keys, constant time; none is a bad one",
         "401, kept as a refused delivery", "API2; CWE-347, CWE-208",
         ("triggers.bad-signature",),
     ),
@@ -125,8 +125,8 @@ LEVELS: tuple[Level, ...] = (
     ),
     Level(
         16, "Output contract and leakage", EFFECTS, "governor.judgment.output:leaks",
-        "the answer fits its schema, and holds no secret, mark, person, link or markup that was not asked about;"
-        " rules of review replies",
+        "the answer fits its schema, and holds no secret, mark, person, link or markup that was not asked"
+        " about; rules of review replies",
         "asked once more, then the record is quarantined", "LLM02, LLM05, LLM07, LLM09",
         ("judgment.prompt-leaked", "judgment.output-refused"),
     ),

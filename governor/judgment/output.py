@@ -15,10 +15,14 @@ if TYPE_CHECKING:
 
 LEVEL = 16
 MOST_CHARACTERS = 64_000  # of an answer that are looked at; a longer one has no reason to be
-_URL = re.compile(r"\b(?:https?|ftp|wss?)://([^\s/?#\"'<>\\)\]}]{1,253})|\b(?:javascript|data|vbscript):", re.IGNORECASE)
+_URL = re.compile(
+    r"\b(?:https?|ftp|wss?)://([^\s/?#\"'<>\\)\]}]{1,253})|\b(?:javascript|data|vbscript):", re.IGNORECASE
+)
 _EMAIL = re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,4}")
 _DIGITS = re.compile(r"(?<![\w.])\+?\d[\d ().-]{8,20}\d(?!\w)")
-_MARKUP = re.compile(r"<\s*(?:script|iframe|object|embed|svg|img)\b|\son\w{3,12}\s*=|!\[[^\]\n]{0,200}\]\(", re.IGNORECASE)
+_MARKUP = re.compile(
+    r"<\s*(?:script|iframe|object|embed|svg|img)\b|\son\w{3,12}\s*=|!\[[^\]\n]{0,200}\]\(", re.IGNORECASE
+)
 
 
 class Leak(NamedTuple):

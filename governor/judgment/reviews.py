@@ -54,7 +54,7 @@ class Broken(NamedTuple):
 
 
 def faults_of_request(text: str, *, asks_all: bool = True) -> list[Broken]:
-    """What an invitation to write a review must not do. ``asks_all``: every customer gets it, happy or not."""
+    """What an invitation to write a review must not do. ``asks_all``: all customers get it, happy or not."""
     found = _too_long(text)
     shown = text[:LONGEST]
     if _OFFER.search(shown):

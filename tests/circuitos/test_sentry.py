@@ -37,7 +37,9 @@ class TestReport:
         password = "hunter2-in-a-variable"
         sentry_sdk.add_breadcrumb(message="wrote to ada.lovelace@example.com")
         try:
-            raise ValueError(f"+1 512 555 0144 refused sk-live_abcdef0123456789 at /hooks/{KEY}/ {len(password)}")
+            raise ValueError(
+                f"+1 512 555 0144 refused sk-live_abcdef0123456789 at /hooks/{KEY}/ {len(password)}"
+            )
         except ValueError as error:
             sentry_sdk.capture_exception(error)
 
@@ -48,7 +50,12 @@ class TestReport:
             assert hidden not in said
 
     def test_carries_neither_body_nor_cookies(self):
-        request = {"url": "https://x.test/", "data": {"name": "Ada"}, "cookies": "s=1", "headers": {"Cookie": "s=1"}}
+        request = {
+            "url": "https://x.test/",
+            "data": {"name": "Ada"},
+            "cookies": "s=1",
+            "headers": {"Cookie": "s=1"},
+        }
 
         assert sentry.scrub({"request": request}, {})["request"] == {
             "url": "https://x.test/",
@@ -61,7 +68,7 @@ class TestLine:
         out = io.StringIO()
         handler = logging.StreamHandler(out)
         handler.setFormatter(MaskedFormatter("%(message)s"))
-        logger = logging.Logger("masked")
+        logger = logging.getLogger("tests.masked")
         logger.addHandler(handler)
 
         try:

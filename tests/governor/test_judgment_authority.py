@@ -30,7 +30,10 @@ SMS = Effect(channel="sms")
 AGREED = Person(consents={"sms", "email"}, timezone="America/Chicago")
 
 
-def ruled(effect=SMS, person=AGREED, *, sent=Sent(), at=NOON):
+NOTHING_SENT = Sent()
+
+
+def ruled(effect=SMS, person=AGREED, *, sent=NOTHING_SENT, at=NOON):
     return may_message(effect, person, sent=sent, caps=Caps(), timezone="UTC", at=at)
 
 

@@ -51,7 +51,9 @@ class TestLeaks:
         assert leaks("https://book.acme.test/a", asked="", hosts=["acme.test"]) == []
         assert rules(leaks("https://notacme.test/a", asked="", hosts=["acme.test"])) == ["url"]
 
-    @pytest.mark.parametrize("text", ["a@" * 40_000, "+1 " * 40_000, "https://" * 20_000, "<" * 100_000, "![" * 50_000])
+    @pytest.mark.parametrize(
+        "text", ["a@" * 40_000, "+1 " * 40_000, "https://" * 20_000, "<" * 100_000, "![" * 50_000]
+    )
     def test_is_quick_on_hostile_text(self, text):
         began = time.perf_counter()
         leaks(text, asked="")
@@ -78,7 +80,11 @@ class TestReply:
 
     @pytest.mark.parametrize(
         "text",
-        ["Thank you for being a patient.", "We are glad your root canal went well.", "When you came in we were full."],
+        [
+            "Thank you for being a patient.",
+            "We are glad your root canal went well.",
+            "When you came in we were full.",
+        ],
     )
     def test_of_a_health_tenant_confirms_no_patient(self, text):
         assert rules(faults_of_reply(text, industry="Dental clinic")) == ["patient-confirmed"]
@@ -105,4 +111,7 @@ class TestRequest:
         assert rules(faults_of_request("How did we do?", asks_all=False)) == ["review-gating"]
 
     def test_a_plain_one_is_fine(self):
-        assert faults_of_request("Hi Ada, how did we do? We would like to read your review: shop.example/r") == []
+        assert (
+            faults_of_request("Hi Ada, how did we do? We would like to read your review: shop.example/r")
+            == []
+        )

@@ -19,6 +19,7 @@ FOLDERS = ("circuitos/script", "governor/jail", "tenants/records", "triggers/crm
 GOVERNOR = (
     *("ai", "ai_answer", "ai_wire", "broker", "callouts", "changes", "door", "egress", "enrichment"),
     *("host_watch", "meter", "on_limit", "ops", "questions", "quotas", "targets", "trips", "verdict"),
+    "judgment/authority",
 )
 MODULES = ("bisect", "launch", "members", "outage", "registry", "runner")
 SOURCES = [

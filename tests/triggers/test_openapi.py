@@ -39,6 +39,7 @@ INITECH = {
 SCORE, RESCORE = "ContactTrigger.score_new_leads", "ContactTrigger.rescore_on_intent_change"
 # Operation -> method, path, body. The rows are those of ``world``.
 CALLS = {
+    "audit_chain": ("GET", "audit/chain/", None),
     "events_list": ("GET", "events/", None),
     "events_retrieve": ("GET", "events/{event}/", None),
     "executions_list": ("GET", "executions/", None),

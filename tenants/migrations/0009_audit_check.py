@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('tenants', '0006_reconnecting'),
+        ('tenants', '0008_more_crms'),
     ]
 
     operations = [
