@@ -16,7 +16,8 @@ from governor.calendar import day_of
 from governor.policy import load
 from governor.quotas import Grant, Quota, decide
 from tenants.secrets import unseal
-from triggers.crm.writer import Write
+from triggers.crm.writer import Hints, Write
+from triggers.outbox import HINTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -135,6 +136,7 @@ class Row(NamedTuple):
     fields: dict[str, Any]
     has_left: bool  # a request that must not be repeated blindly went out with it and was never answered
     about: str
+    hints: Hints = Hints()
 
 
 def take(cursor: Any, *, lease_seconds: float = LEASE_SECONDS) -> OutboxLease | None:
@@ -147,19 +149,14 @@ def take(cursor: Any, *, lease_seconds: float = LEASE_SECONDS) -> OutboxLease | 
 def rows(cursor: Any, lease: OutboxLease) -> list[Row]:
     """The oldest waiting writes of the leased lane, in order."""
     cursor.execute(_ROWS, [lease.connection_id, ROWS])
-    return [
-        Row(
-            pk,
-            str(code),
-            obj,
-            record_id,
-            operation,
-            msgspec.msgpack.decode(unseal(sealed, context=f"outbox:{lease.tenant_id}:{code}")),
-            has_left,
-            about,
-        )
-        for pk, code, obj, record_id, operation, sealed, has_left, about in cursor.fetchall()
-    ]
+    found = []
+    for pk, code, obj, record_id, operation, sealed, has_left, about in cursor.fetchall():
+        fields = msgspec.msgpack.decode(unseal(sealed, context=f"outbox:{lease.tenant_id}:{code}"))
+        told = fields.pop(HINTS, None)
+        # A write of before there were hints: its tags are all to be there, and none is to go.
+        hints = Hints(*told) if told else Hints(tags_added=_texts(fields.get("tags")))
+        found.append(Row(pk, str(code), obj, record_id, operation, fields, has_left, about, hints))
+    return found
 
 
 def merge(waiting: Iterable[Row]) -> list[Write]:
@@ -170,10 +167,17 @@ def merge(waiting: Iterable[Row]) -> list[Write]:
         write = writes.get(key)
         if write is None:
             writes[key] = Write(
-                *key, row.operation, dict(row.fields), code=row.code, about=row.about, rows=[row.id]
+                *key,
+                row.operation,
+                dict(row.fields),
+                code=row.code,
+                about=row.about,
+                rows=[row.id],
+                hints=row.hints,
             )
             continue
         write.rows.append(row.id)
+        write.hints = write.hints.followed_by(row.hints)
         if row.operation == "delete":
             write.operation = "nothing" if write.operation in {"insert", "nothing"} else "delete"
             write.fields = {}
@@ -248,6 +252,10 @@ def review(*, at: datetime) -> int:
         ]
         cursor.execute(_OPEN, [opened])
     return len(opened)
+
+
+def _texts(value: Any) -> list[str]:
+    return [str(item) for item in value] if isinstance(value, list) else []
 
 
 def _has_room(cursor: Any, tenant_id: int, *, at: datetime) -> bool:

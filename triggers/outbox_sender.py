@@ -9,11 +9,11 @@ from __future__ import annotations
 import logging
 import random
 import time
-from dataclasses import dataclass, field
+from collections import Counter
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import httpx2
-from django.conf import settings
 from django.db import connection, transaction
 from django.utils import timezone
 
@@ -26,11 +26,13 @@ from governor.quotas import Quota
 from governor.rate_headers import hold_seconds
 from governor.targets import host_of
 from governor.tenant_governor import resets_at
-from tenants.connections import api_token
+from tenants import credentials
+from tenants.connections import needs_reconnecting
 from tenants.models import Connection
 from tenants.records import store
 from triggers import outage, outbox_lanes
-from triggers.crm import WRITERS
+from triggers.crm import WRITERS, budget, renewal
+from triggers.crm.client import headers_for
 from triggers.crm.writer import Call, Said
 from triggers.models.outbox import OutboxStatus
 from triggers.outbox_lanes import End
@@ -54,7 +56,11 @@ FAULT = "Something went wrong on our side; it is in the log."
 # The server says it did nothing; behind other 5xx a gateway may hide a server that did.
 NOT_DONE = frozenset({429, 500, 503})
 _TO_US = frozenset({401, 403})  # says nothing of the records: the token is wrong, or lacks a right
-_BASE = {"hubspot": "HUBSPOT_API_URL"}
+PATIENCE = 2.0  # seconds to wait for a turn within the rate budget, before the lane is given back
+
+
+class _Yield(Exception):
+    """The others have their turn; what is left is sent next time."""
 
 
 class _Wait(Exception):
@@ -92,16 +98,18 @@ def drain(*, seconds: float = 5.0) -> bool:
             lease = outbox_lanes.take(cursor)
         if lease is None:
             return False
-        _serve(lease)
+        _serve(lease, until=until)
         if time.monotonic() >= until:
             return True
 
 
-def _serve(lease: OutboxLease) -> None:
+def _serve(lease: OutboxLease, *, until: float) -> None:
     of = Connection.objects.select_related("tenant").get(pk=lease.connection_id)
     with connection.cursor() as cursor:
         try:
-            _Sender(cursor, lease, of).send_all()
+            _Sender(cursor, lease, of, until=until).send_all()
+        except _Yield:
+            outbox_lanes.release(cursor, lease)
         except outbox_lanes.Fenced:
             logger.warning("Another worker sends the writes of connection %s.", of.pk)
         except _Wait as reason:
@@ -126,12 +134,13 @@ def _serve(lease: OutboxLease) -> None:
 class _Sender:
     """Sends the waiting writes of one leased lane."""
 
-    def __init__(self, cursor: Any, lease: OutboxLease, of: Connection) -> None:
+    def __init__(self, cursor: Any, lease: OutboxLease, of: Connection, *, until: float) -> None:
         self._cursor = cursor
         self._lease = lease
         self._of = of
-        self._token = api_token(of)
-        self._url = str(getattr(settings, _BASE[of.crm]))
+        self._until = until
+        self._known = credentials.load(of)
+        self._url = renewal.base_url(of.crm)
         self._host = host_of(httpx2.URL(self._url))
         self._watch = HostWatch(of.tenant_id)
         self._writer: Writer = WRITERS[of.crm]
@@ -141,10 +150,12 @@ class _Sender:
         )
         self._remote: dict[Key, str] = {}
         self._splits = SPLITS
+        self._left: Counter[Key] = Counter()  # requests that a write still stands in
+        self._parts: dict[Key, str] = {}  # why a part of a write was refused
 
     def send_all(self) -> None:
         waiting = outbox_lanes.rows(self._cursor, self._lease)
-        if self._token is None:
+        if self._known is None:
             self._end_rows([row.id for row in waiting], OutboxStatus.NOT_SENT)
             return
         # A request that made records was never answered, and its sender is no more.
@@ -160,28 +171,54 @@ class _Sender:
         )
         calls, unsendable = self._writer.plan(writes, remote=self._remote)
         self._end(writes, _Ended(failed=unsendable))
+        self._left.update(write.key for call in calls for write in call.writes)
         while calls:
             calls[:0] = self._call(calls.pop(0))
+            if calls and time.monotonic() >= self._until:
+                raise _Yield
 
     def _call(self, call: Call) -> list[Call]:
         """Send one request; returns those to send instead when it was refused for some of its writes."""
+        call = replace(call, writes=tuple(write for write in call.writes if self._left[write.key]))
+        if not call.writes:
+            return []
         status, body = self._post(call)
         said = self._writer.read(call, status, body, remote=self._remote)
-        if said.is_unclear and self._splits > 0:
+        if said.is_unclear and self._splits > 0 and len(call.writes) > 1:
             self._splits -= 1
             middle = len(call.writes) // 2
-            halves = (call.writes[:middle], call.writes[middle:])
-            return [Call(call.path, half, call.is_repeatable) for half in halves]
+            return [replace(call, writes=half) for half in (call.writes[:middle], call.writes[middle:])]
         if said.is_unclear:
             said = Said(refused={write.key: said.detail for write in call.writes})
         self._remote |= {key: remote_id for key, remote_id in said.sent.items() if remote_id}
-        self._end(call.writes, _Ended(said.sent, said.refused))
+        self._end(call.writes, self._ended(call, said))
         left = tuple(write for write in call.writes if write.key not in {**said.sent, **said.refused})
         if not left:
             return []
         if 200 <= status < 300:
             raise _Wait(said.detail or "The CRM did not confirm all.")
-        return [Call(call.path, left, call.is_repeatable)]
+        return [replace(call, writes=left)]
+
+    def _ended(self, call: Call, said: Said) -> _Ended:
+        """The writes that this answer ends: of one in several requests the last does, or a refusal."""
+        ended = _Ended()
+        for key in (*said.sent, *said.refused):
+            self._left[key] -= 1
+            reason = said.refused.get(key)
+            if reason and call.is_part:
+                self._parts[key] = reason
+            elif reason:
+                self._left[key] = 0
+                ended.failed[key] = reason
+                continue
+            if self._left[key] > 0:
+                continue
+            if key in self._parts:
+                is_all = self._parts[key] == reason
+                ended.failed[key] = self._parts[key] + ("" if is_all else " The rest was written.")
+            else:
+                ended.sent[key] = self._remote.get(key, "") if key[1] != self._remote.get(key) else ""
+        return ended
 
     def _post(self, call: Call) -> tuple[int, bytes]:
         """One request, its answer. Raises ``_Wait`` when it says nothing of the writes."""
@@ -191,6 +228,8 @@ class _Sender:
             seconds = hosts.known(self._of.tenant_id, self._host).waits
             raise _Wait(passed.detail, seconds=seconds, is_tried=False)
         try:
+            token = self._fresh_token(at)
+            self._wait_for_turn()
             self._count(at)
         except _Wait:
             if passed.is_probe:
@@ -201,13 +240,10 @@ class _Sender:
         else:
             outbox_lanes.leave(self._cursor, self._lease, _rows(call.writes), at=at)
         try:
-            answer = egress.send(
-                "POST",
-                self._url + call.path,
-                headers={"authorization": f"Bearer {self._token}"},
-                json=self._writer.body(call, remote=self._remote, names=self._names, at=at),
-                timeout=REQUEST_SECONDS,
-            )
+            answer = self._send(call, token, at)
+            if answer.status == 401 and self._known is not None and self._known.refresh_token:
+                # It was taken back before its time; with a new one the same request may pass.
+                answer = self._send(call, self._renewed(at), at)
         except egress.EgressRefused as refused:
             if passed.is_probe:
                 self._watch.gave_up(self._host)
@@ -218,6 +254,9 @@ class _Sender:
             self._put_back(call, failed.detail, is_done=failed.is_sent)
             raise _Wait(failed.detail) from None
         hold = hold_seconds(answer.status, answer.headers, at=timezone.now())
+        if hold:
+            with transaction.atomic():
+                budget.hold(self._cursor, self._of.pk, seconds=hold)
         self._saw(Tried(self._host, status=answer.status, hold=hold), passed)
         if (
             answer.status in _TO_US
@@ -228,8 +267,48 @@ class _Sender:
             problem = f"{self._of.get_crm_display()} answered {answer.status}."
             is_done = answer.status >= 500 and answer.status not in NOT_DONE
             self._put_back(call, problem, is_done=is_done)
+            if answer.status == 401:
+                needs_reconnecting(self._of, renewal.REVOKED, timezone.now())
             raise _Wait(problem, seconds=hold)
         return answer.status, answer.body
+
+    def _send(self, call: Call, token: str, at: datetime) -> egress.Answer:
+        path = self._writer.address(call, remote=self._remote)
+        given = self._writer.body(
+            call, remote=self._remote, names=self._names, account=self._of.account_id, at=at
+        )
+        headers = headers_for(self._of.crm, path, token)
+        return egress.send(
+            call.method, self._url + path, headers=headers, json=given, timeout=REQUEST_SECONDS
+        )
+
+    def _fresh_token(self, at: datetime) -> str:
+        assert self._known is not None
+        is_stale = self._known.is_stale(at) and self._known.refresh_token is not None
+        return self._renewed(at) if is_stale else self._known.token
+
+    def _renewed(self, at: datetime) -> str:
+        assert self._known is not None
+        try:
+            self._known = renewal.renew(self._of, self._known, at=at)
+        except (renewal.NotRenewed, renewal.Revoked) as error:
+            raise _Wait(str(error)) from None
+        return self._known.token
+
+    def _wait_for_turn(self) -> None:
+        """Take a turn within the connection's rate budget. Raises ``_Wait`` when none is near."""
+        allowed = budget.BUDGETS.get(self._of.crm, budget.UNKNOWN)
+        until = time.monotonic() + PATIENCE
+        while True:
+            with transaction.atomic():
+                seconds = budget.take(self._cursor, self._of.pk, allowed)
+            if not seconds:
+                return
+            if time.monotonic() + seconds > until:
+                raise _Wait(
+                    f"{self._of.get_crm_display()} takes no more of us now.", seconds=seconds, is_tried=False
+                )
+            time.sleep(seconds)
 
     def _count(self, at: datetime) -> None:
         """Count the request against the tenant's API calls. Raises ``_Wait`` when none is left."""

@@ -130,7 +130,8 @@ def _change(
         return
     crm = done.members[0].crm or "circuitos"
     source_of = {change.object: crm for change in changes if outbox.is_of_crm(change.object)}
-    store.apply_changes(cursor, schema=lease.schema, changes=changes, at=at, source_of=source_of)
+    written = store.apply_changes(cursor, schema=lease.schema, changes=changes, at=at, source_of=source_of)
+    contact_of = {member.record_id: member.record.get("contact_id") for member in done.members}
     # The CRM does not know the record of a test event: nothing of it goes there.
     homes = {
         member.record_id: None if member.origin == TEST else member.connection_id for member in done.members
@@ -143,6 +144,7 @@ def _change(
         connection_of={(lease.object, record_id): home for record_id, home in homes.items()},
         otherwise=next((home for home in homes.values() if home is not None), None),
         at=at,
+        hints=outbox.hints_of(changes, written, contact_of=contact_of),
     )
 
 

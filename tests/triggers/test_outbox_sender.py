@@ -100,10 +100,10 @@ class TestPut:
         assert statuses() == ["pending"]
         assert lane().connection_id == account.pk
 
-    def test_a_crm_without_a_writer_is_not_sent_to(self, acme_ghl):
-        set_credentials(acme_ghl, token="pit-1")
+    def test_a_crm_without_a_writer_is_not_sent_to(self, acme_standard):
+        set_credentials(acme_standard, token="pit-1")
 
-        put(acme_ghl, update("7", lpr_score=80))
+        put(acme_standard, update("7", lpr_score=80))
 
         assert statuses() == ["not-sent"]
 

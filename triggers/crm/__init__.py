@@ -8,6 +8,7 @@ from tenants.choices import CRM
 from triggers.crm import (
     gohighlevel,
     gohighlevel_workflow,
+    gohighlevel_write,
     hubspot,
     hubspot_write,
     pipedrive,
@@ -40,7 +41,10 @@ ADAPTERS: dict[str, Adapter] = {
     CRM.PIPEDRIVE.value: pipedrive,
     CRM.ZOHO.value: zoho,
 }
-WRITERS: dict[str, Writer] = {CRM.HUBSPOT.value: hubspot_write}
+WRITERS: dict[str, Writer] = {
+    CRM.GOHIGHLEVEL.value: gohighlevel_write,
+    CRM.HUBSPOT.value: hubspot_write,
+}
 _UNSIGNED = frozenset({CRM.SALESFORCE.value, CRM.PIPEDRIVE.value, CRM.ZOHO.value})
 
 

@@ -130,9 +130,7 @@ class Client:
         self._wait_for_turn()
         if is_counted:
             self._count()
-        headers = {"authorization": f"Bearer {known.token}", "accept": "application/json"}
-        if self._of.crm == CRM.GOHIGHLEVEL:
-            headers["version"] = _version(path)
+        headers = headers_for(self._of.crm, path, known.token)
         try:
             said = egress.send(
                 method, self._base + path, headers=headers, params=params, json=json, timeout=SECONDS
@@ -177,6 +175,14 @@ class Client:
         if refusal is not None:
             seconds = (resets_at(refusal.period, at, policy.timezone) - at).total_seconds()
             raise CrmUnavailable(refusal.sentence, retry_after=seconds)
+
+
+def headers_for(crm: str, path: str, token: str) -> dict[str, str]:
+    """What each request of a CRM's API carries."""
+    headers = {"authorization": f"Bearer {token}", "accept": "application/json"}
+    if crm == CRM.GOHIGHLEVEL:
+        headers["version"] = _version(path)
+    return headers
 
 
 def _version(path: str) -> str:

@@ -71,7 +71,9 @@ def plan(writes: Sequence[Write], *, remote: Mapping[Key, str]) -> tuple[list[Ca
     return calls, unsendable
 
 
-def body(call: Call, *, remote: Mapping[Key, str], names: Mapping[str, str], at: datetime) -> dict[str, Any]:
+def body(
+    call: Call, *, remote: Mapping[Key, str], names: Mapping[str, str], account: str = "", at: datetime
+) -> dict[str, Any]:
     """The inputs of a batch endpoint."""
     verb = call.path.rpartition("/")[2]
     inputs: list[dict[str, Any]] = []
@@ -88,6 +90,11 @@ def body(call: Call, *, remote: Mapping[Key, str], names: Mapping[str, str], at:
             given = {"properties": properties, "associations": _about(write, remote)}
             inputs.append({**given, "objectWriteTraceId": write.code})
     return {"inputs": inputs}
+
+
+def address(call: Call, *, remote: Mapping[Key, str]) -> str:
+    """The ids stand in the body."""
+    return call.path
 
 
 def left_out(write: Write) -> list[str]:

@@ -13,6 +13,25 @@ Key = tuple[str, str]  # object, id
 
 
 @dataclass
+class Hints:
+    """What a change means beside its fields, told from the record in our mirror."""
+
+    tags_added: list[str] = field(default_factory=list)
+    tags_removed: list[str] = field(default_factory=list)
+    known: dict[str, Any] = field(default_factory=dict)  # fields as they stand: contact_id, name, status
+
+    def followed_by(self, later: Hints) -> Hints:
+        """Both, the later one last: a tag that was added and then removed is removed."""
+        added = [tag for tag in self.tags_added if tag not in later.tags_removed]
+        removed = [tag for tag in self.tags_removed if tag not in later.tags_added]
+        return Hints(
+            list(dict.fromkeys([*added, *later.tags_added])),
+            list(dict.fromkeys([*removed, *later.tags_removed])),
+            {**self.known, **later.known},
+        )
+
+
+@dataclass
 class Write:
     """What one record of the CRM shall become: the newest value of each field of all its waiting rows."""
 
@@ -23,6 +42,8 @@ class Write:
     code: str  # names the write in a request whose answer has no order
     about: str = ""  # the object of the record that a task is about
     rows: list[int] = field(default_factory=list)
+    # What the mirror knows besides: what became of its tags, and what a CRM wants with every request.
+    hints: Hints = field(default_factory=Hints)
 
     @property
     def key(self) -> Key:
@@ -36,6 +57,8 @@ class Call:
     path: str
     writes: tuple[Write, ...]
     is_repeatable: bool
+    method: str = "POST"
+    is_part: bool = False  # refused, it leaves the other requests of its writes to be made
 
 
 @dataclass
@@ -57,12 +80,21 @@ class Writer(Protocol):
     def plan(
         self, writes: Sequence[Write], *, remote: Mapping[Key, str]
     ) -> tuple[list[Call], dict[Key, str]]:
-        """The requests in the order to send them, and the writes that cannot be sent, with the reason."""
+        """The requests in the order to send them, and the writes that cannot be sent, with the reason.
+
+        A write may stand in several: it is sent when the last of them was accepted.
+        """
 
     def body(
-        self, call: Call, *, remote: Mapping[Key, str], names: Mapping[str, str], at: datetime
-    ) -> dict[str, Any]:
-        """The request's JSON. ``remote``: its ids of records we made; ``names``: its names of fields."""
+        self, call: Call, *, remote: Mapping[Key, str], names: Mapping[str, str], account: str, at: datetime
+    ) -> dict[str, Any] | None:
+        """The request's JSON. ``remote``: its ids of records we made; ``names``: its names of fields.
+
+        ``account`` is the CRM's id of the account.
+        """
+
+    def address(self, call: Call, *, remote: Mapping[Key, str]) -> str:
+        """The request's path, with the CRM's ids of what it is about."""
 
     def left_out(self, write: Write) -> list[str]:
         """Fields that the CRM lets nobody write: they stay in the mirror."""
