@@ -114,7 +114,7 @@ def switch(*, connection: Connection, is_active: bool, actor: str, at: datetime)
 
 def keep_token(*, connection: Connection, token: str | None, actor: str, at: datetime) -> None:
     """Keep the token of the CRM's API, or forget it with None. Raises ``BadConnection``."""
-    if connection.crm != CRM.HUBSPOT:
+    if connection.crm not in {CRM.HUBSPOT, CRM.GOHIGHLEVEL}:
         raise BadConnection(f"Nothing is written to {connection.get_crm_display()} yet: no token is needed.")
     with transaction.atomic():
         set_credentials(connection, token=token)

@@ -8,16 +8,19 @@ from tenants.choices import CRM
 from tenants.connection_changes import ACCOUNTS
 from tenants.connections import makes_secret, overlap_until, uses_secret
 from tenants.errors import CodedError
+from tenants.scope import tenant_scope
 from triggers import (
     connection_health,
     connection_news,
     oauth_providers,
     portal_words,
     reconnecting,
+    token_check,
     usage_words,
 )
 from triggers.choices import LIVE_EVENT_STATUSES, EventStatus, Skip
 from triggers.crm import WRITERS, gohighlevel_workflow, is_signed
+from triggers.models import RefusedDelivery
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -98,10 +101,38 @@ def detail_page(tenant: Tenant, health: Health, *, url: str, at: datetime) -> di
         "makes_secret": makes_secret(crm, is_workflow=connection.is_workflow),
         "is_signed": is_signed(crm, gohighlevel_workflow.KIND if connection.is_workflow else ""),
         "old_secret_until": _overlap(connection, tenant, at=at),
-        "can_write": crm in WRITERS,
+        "can_write": writes_to(crm),
+        "takes_token": crm in token_check.CHECKED,
+        "token_needs": token_check.NEEDED,
+        "last_refused": _refused(health, tenant, at=at),
         "can_install": oauth_providers.is_set_up(crm),
         **_lost(connection, tenant, at=at),
         **arrived(tenant, connection, news, at=at),
+    }
+
+
+def writes_to(crm: str) -> bool:
+    """Whether changes can be written to this CRM."""
+    return crm in WRITERS
+
+
+def _refused(health: Health, tenant: Tenant, *, at: datetime) -> dict[str, Any] | None:
+    """The last delivery that was refused: why, and which addresses its signature was checked against."""
+    if not health.refused:
+        return None
+    with tenant_scope(tenant.pk):
+        last = (
+            RefusedDelivery.objects.defer("body")
+            .filter(connection=health.connection)
+            .order_by("-received_at", "-pk")
+            .first()
+        )
+    if last is None:
+        return None
+    return {
+        "at": usage_words.moment(last.received_at, tenant.timezone, at=at),
+        "detail": last.detail,
+        "uris": last.headers.get(":uris", []),
     }
 
 

@@ -22,7 +22,7 @@ from tenants.connections import BadConnection
 from tenants.errors import CodedError
 from tenants.reauthentication import demand
 from tenants.views import for_members, for_owners
-from triggers import connection_news, portal_connections, tasks, test_event, usage_words
+from triggers import connection_news, portal_connections, tasks, test_event, token_check, usage_words
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -181,14 +181,13 @@ def token(request: HttpRequest, tenant: Tenant, code: UUID) -> HttpResponse:
     is_forgetting = request.POST.get("forget") == "yes"
     form = TokenForm(request.POST)
     try:
-        if not is_forgetting and not form.is_valid():
-            raise BadConnection("Write the token that HubSpot shows.")
-        connection_changes.keep_token(
-            connection=connection,
-            token=None if is_forgetting else form.cleaned_data["token"],
-            actor=request.user.get_username(),
-            at=now(),
-        )
+        actor = request.user.get_username()
+        if is_forgetting:
+            connection_changes.keep_token(connection=connection, token=None, actor=actor, at=now())
+        elif form.is_valid():
+            token_check.keep(connection, form.cleaned_data["token"], actor=actor, at=now())
+        else:
+            raise BadConnection(f"Write the token that {connection.get_crm_display()} shows.")
     except CodedError as error:
         messages.error(request, str(error))
     else:
@@ -197,7 +196,9 @@ def token(request: HttpRequest, tenant: Tenant, code: UUID) -> HttpResponse:
             transaction.on_commit(partial(tasks.read_fields.delay, connection_id=connection.pk))
         said = "The token is forgotten. Nothing is written to the CRM from now on."
         if not is_forgetting:
-            said = "The token is kept, sealed. From now on changes are written to the CRM."
+            said = "The token works, and is kept sealed. From now on changes are written to the CRM."
+            if not portal_connections.writes_to(connection.crm):
+                said = "The token works, and is kept sealed."
         messages.success(request, said)
     return redirect("portal-connection", code=code)
 
