@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from functools import partial
 from typing import TYPE_CHECKING
 
 from django.db import transaction
@@ -14,7 +15,7 @@ from tenants.credentials import Credentials
 from tenants.errors import CodedError
 from tenants.models import Connection
 from tenants.secrets import seal
-from triggers import app_claims, delivery_connections, reconnecting
+from triggers import app_claims, delivery_connections, reconnecting, tasks
 from triggers.models import Agency, UnclaimedAccount
 
 if TYPE_CHECKING:
@@ -68,6 +69,8 @@ def accept(
         reconnecting.resume(connection)
     # Their rows come by another database connection: it has to see this one's.
     transaction.on_commit(lambda: _claim(connection, at=at), robust=True)
+    # Its fields are wanted as soon as there is something to ask with.
+    transaction.on_commit(partial(tasks.read_fields.delay, connection_id=connection.pk), robust=True)
     return connection
 
 
