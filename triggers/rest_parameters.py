@@ -47,7 +47,7 @@ EVENTS = [
     _OPERATION,
     _parameter("record", "The CRM's id of the record, whole."),
     _parameter("kind", "The CRM's name of the event, such as `ContactCreate`."),
-    _parameter("crm", "The CRM: `gohighlevel`, `hubspot` or `standard`."),
+    _parameter("crm", "The CRM, such as `gohighlevel` or `pipedrive`."),
     _parameter("reason", "Why it was skipped, or the code of its error."),
     *_range("received", "Received"),
     TENANT,

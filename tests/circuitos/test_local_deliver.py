@@ -171,3 +171,46 @@ class TestCommand:
     def test_without_a_demo_it_says_what_to_start(self, tmp_path):
         with pytest.raises(CommandError, match="make run"):
             find_hook(tmp_path / "demo.json", "demo", "hubspot")
+
+
+class TestAnyConnection:
+    @pytest.mark.parametrize(
+        ("crm", "event", "header"),
+        [
+            ("salesforce", "Contact.inserted", ("X-Circuitos-Secret", "user:secret")),
+            ("pipedrive", "deal.change", ("Authorization", "Basic dXNlcjpzZWNyZXQ=")),
+            ("gohighlevel-workflow", "contact", ("X-Circuitos-Secret", "user:secret")),
+            ("zoho", "Leads.insert", None),
+        ],
+    )
+    def test_is_spoken_to_as_its_crm_does(self, httpserver, crm, event, header):
+        httpserver.expect_request("/hooks/k/").respond_with_json({"accepted": 1}, status=202)
+
+        call_command(
+            "send",
+            crm,
+            event,
+            url=httpserver.url_for("/hooks/k/"),
+            secret="user:secret",
+            account="77",
+            is_json=True,
+        )
+
+        ((request, _),) = httpserver.log
+        if header is not None:
+            assert request.headers[header[0]] == header[1]
+        else:
+            assert json.loads(request.get_data())["token"] == "user:secret"
+        assert b"77" in request.get_data()
+
+    @pytest.mark.parametrize(
+        ("crm", "options"),
+        [
+            ("gohighlevel", {"secret": "s"}),
+            ("pipedrive", {"secret": ""}),
+            ("hubspot", {"secret": "s", "account": "mine"}),
+        ],
+    )
+    def test_what_cannot_be_signed_is_told(self, crm, options):
+        with pytest.raises(CommandError):
+            call_command("send", crm, "x", url="http://127.0.0.1:1/", **options)

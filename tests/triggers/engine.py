@@ -72,6 +72,7 @@ def put_raw(
     age: float = 10.0,
     obj: str = "Contact",
     occurred_at: datetime | None = None,
+    crm: str = "gohighlevel",
 ) -> LiveEvent:
     """A waiting event with exactly this body."""
     code = new_code()
@@ -81,7 +82,7 @@ def put_raw(
             code=code,
             tenant=tenant,
             lane_id=lane_id,
-            crm="gohighlevel",
+            crm=crm,
             object=obj,
             operation=operation,
             record_id=record_id,

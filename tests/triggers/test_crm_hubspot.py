@@ -154,6 +154,17 @@ class TestFind:
             ({"subscriptionType": "line_item.creation"}, ("LineItem", "insert")),
             ({"subscriptionType": "contact.associationChange"}, ("Contact", "update")),
             ({"eventType": "company.deletion"}, ("Company", "delete")),
+            ({"subscriptionType": "ticket.creation"}, ("Ticket", "insert")),
+            ({"subscriptionType": "ticket.merge"}, ("Ticket", "merge")),
+            ({"subscriptionType": "company.restore"}, ("Company", "undelete")),
+            ({"subscriptionType": "conversation.creation"}, ("Conversation", "insert")),
+            ({"subscriptionType": "conversation.privacyDeletion"}, ("Conversation", "delete")),
+            ({"subscriptionType": "product.deletion"}, ("Product", "delete")),
+            ({"subscriptionType": "object.merge", "objectTypeId": "0-5"}, ("Ticket", "merge")),
+            (
+                {"subscriptionType": "object.associationChange", "fromObjectTypeId": "0-3"},
+                ("Opportunity", "update"),
+            ),
         ],
     )
     def test_reads_every_way_a_subscription_is_named(
@@ -262,6 +273,43 @@ class TestNormalise:
         (event,) = json.loads(sample("hubspot", "contact_merge"))
 
         assert normalise(event) == {"extra": {"merged_object_ids": [502], "new_object_id": 503}}
+
+    def test_a_merge_of_a_company_tells_the_same(self) -> None:
+        event = {"subscriptionType": "company.merge", "objectId": 7, "mergedObjectIds": [8]}
+
+        assert normalise(event) == {"merged_object_ids": [8]}
+
+    @pytest.mark.parametrize(
+        ("event", "contact"),
+        [
+            ({"associationType": "DEAL_TO_CONTACT", "associationRemoved": False}, {"contact_id": "501"}),
+            ({"associationType": "DEAL_TO_CONTACT", "associationRemoved": True}, {}),
+            ({"associationType": "DEAL_TO_COMPANY", "associationRemoved": False}, {}),
+        ],
+    )
+    def test_a_deal_joined_to_a_contact_knows_it(
+        self, event: dict[str, Any], contact: dict[str, Any]
+    ) -> None:
+        whole = {"subscriptionType": "deal.associationChange", "fromObjectId": 9, "toObjectId": 501, **event}
+
+        fields = normalise(whole)
+
+        assert {name: value for name, value in fields.items() if name != "extra"} == contact
+        assert fields["extra"]["to_object_id"] == 501
+
+    @pytest.mark.parametrize(
+        ("kind", "name", "value", "expected"),
+        [
+            ("0-27", "hs_task_status", "COMPLETED", {"completed": True}),
+            ("0-27", "hs_task_status", "WAITING", {"completed": False}),
+            ("0-46", "hs_note_body", "Likes tea", {"body": "Likes tea"}),
+            ("0-2", "name", "Okafor Dental", {"name": "Okafor Dental"}),
+        ],
+    )
+    def test_properties_of_other_objects(
+        self, kind: str, name: str, value: str, expected: dict[str, Any]
+    ) -> None:
+        assert normalise({**changed(name, value, "object.propertyChange"), "objectTypeId": kind}) == expected
 
     def test_a_message_tells_its_conversation(self) -> None:
         (event,) = json.loads(sample("hubspot", "conversation_new_message"))

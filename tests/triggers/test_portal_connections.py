@@ -261,3 +261,62 @@ class TestVerbs:
 
         page_of(enter(owner).get(f"/connections/{acme_standard.code}/"))
         page_of(enter(owner).post(f"/connections/{acme_standard.code}/rotate/", follow=True))
+
+
+class TestGuidedSetUp:
+    ACCOUNTS = {"salesforce": "00D5g000004abcDEAQ", "pipedrive": "7654321", "zoho": "1000000068001"}
+
+    @pytest.mark.parametrize(
+        ("crm", "tells"),
+        [
+            ("salesforce", "?secret="),
+            ("pipedrive", "Under HTTP Auth"),
+            ("zoho", "notify_url"),
+        ],
+    )
+    def test_makes_a_secret_and_says_where_it_goes(self, enter, acme, owner, crm, tells):
+        client = enter(owner)
+
+        form = page_of(client.get(f"/connections/new/{crm}/"))
+        made = page_of(
+            client.post(f"/connections/new/{crm}/", {"account_id": self.ACCOUNTS[crm], "secret": ""})
+        )
+
+        (connection,) = acme.connections.all()
+        (secret,) = signing_secrets(connection, at=datetime.now(UTC))
+        assert 'name="account_id"' in form
+        assert secret in made
+        assert tells in made
+        again = page_of(client.get(f"/connections/{connection.code}/"))
+        assert secret not in again
+        assert "Shared secret" in again
+
+    @pytest.mark.parametrize(
+        ("crm", "fields"),
+        [
+            ("salesforce", {"account_id": "00D"}),
+            ("pipedrive", {"account_id": "acme"}),
+            ("pipedrive", {"account_id": "7", "secret": "no-colon"}),
+            ("pipedrive", {"account_id": "7", "secret": ":no-user"}),
+            ("zoho", {"account_id": "7", "secret": "x" * 51}),
+            ("zoho", {"account_id": ""}),
+        ],
+    )
+    def test_what_cannot_be_is_told(self, enter, acme, owner, crm, fields):
+        page = page_of(enter(owner).post(f"/connections/new/{crm}/", fields))
+
+        assert 'class="problem"' in page
+        assert not acme.connections.exists()
+
+    def test_a_workflow_gets_a_secret_and_an_app_none(self, enter, acme, owner):
+        client = enter(owner)
+
+        shown = page_of(client.post("/connections/new/gohighlevel/", {"account_id": "L", "way": "workflow"}))
+        client.post("/connections/new/gohighlevel/", {"account_id": "L", "way": "app"})
+
+        workflow, app = acme.connections.order_by("pk")
+        (secret,) = signing_secrets(workflow, at=datetime.now(UTC))
+        assert secret in shown
+        assert "X-CircuitOS-Secret" in shown
+        assert (workflow.is_workflow, app.is_workflow) == (True, False)
+        assert signing_secrets(app, at=datetime.now(UTC)) == []

@@ -41,6 +41,22 @@ def send(connection, **fields):
 
 
 class TestSend:
+    def test_speaks_for_the_crms_that_prove_themselves_by_a_secret(self, acme, globex):
+        made = [make_connection(acme, crm) for crm in ("salesforce", "pipedrive", "zoho")]
+        made.append(make_connection(acme, "gohighlevel", is_workflow=True, secrets=("shared-secret",)))
+        made.append(make_connection(acme, "salesforce", secrets=(), allowed_senders=["192.0.2.0/24"]))
+
+        receipts = [send(connection) for connection in made]
+
+        assert [receipt.accepted for receipt in receipts] == [1] * 5
+        stored = [event for found in engine.events(acme).values() for event in found]
+        assert {(event.object, event.operation, event.origin) for event in stored} == {
+            ("Contact", "insert", "test")
+        }
+        assert engine.events(globex) == {}
+        with pytest.raises(test_event.CannotTest):
+            send(make_connection(acme, "zoho", secrets=()))
+
     @pytest.mark.parametrize(("crm", "events"), [("gohighlevel", 1), ("hubspot", 4), ("standard", 1)])
     def test_stores_events_of_every_crm_marked_as_tests(self, acme, globex, crm, events):
         connection = make_connection(acme, crm)
