@@ -123,6 +123,10 @@ class Connection(models.Model):
     sealed_secrets = models.BinaryField(null=True, editable=False)
     # Sealed by tenants.secrets: what we call the CRM's API with; None = we only listen.
     sealed_credentials = models.BinaryField(null=True, editable=False)
+    # Rules by which fields are put right that the CRM renamed or retyped: see triggers.mapping.
+    mapping: models.JSONField[list[dict[str, Any]]] = models.JSONField(
+        default=list, blank=True, db_default=models.Value([], models.JSONField()), editable=False
+    )
     # Public keys (base64 SPKI) that replace the CRM's published ones; empty = the published ones.
     public_keys = models.JSONField(default=list, blank=True)
     # GoHighLevel alone: a workflow's Webhook action sends, proven by a shared secret, never by a signature.

@@ -44,6 +44,7 @@ from triggers.execution_filters import (
 )
 from triggers.execution_verbs import ExecutionVerbs
 from triggers.group_filter import GroupFilter
+from triggers.mapping_admin import MappingPages
 from triggers.models import Event, Execution
 from triggers.quarantine_admin import QuarantinePages
 from triggers.replay_verbs import ReplayVerbs
@@ -72,7 +73,7 @@ __all__ = [
 
 
 @admin.register(Event)
-class EventAdmin(QuarantinePages, Exported, HistoryAdmin):
+class EventAdmin(MappingPages, QuarantinePages, Exported, HistoryAdmin):
     export_columns = {
         "id": "code", "tenant": "tenant__slug", "crm": "crm", "kind": "kind", "object": "object",
         "operation": "operation", "record_id": "record_id", "status": "status", "reason": "reason",
@@ -100,7 +101,7 @@ class EventAdmin(QuarantinePages, Exported, HistoryAdmin):
     ordering = ["-id"]
 
     def get_urls(self) -> list[URLPattern]:
-        return [*self.quarantine_urls(), *super().get_urls()]
+        return [*self.quarantine_urls(), *self.mapping_urls(), *super().get_urls()]
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Event], search_term: str

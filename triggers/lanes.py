@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -44,6 +44,8 @@ class Lease:
     timezone: str
     settings: dict[str, Any]
     weight: int = 1  # turns in a row before others have theirs
+    # Rules that mend fields, by connection: those connections that have any.
+    mappings: dict[str, Any] = field(default_factory=dict)
 
     @property
     def tenant(self) -> dict[str, Any]:
@@ -161,7 +163,9 @@ taken AS (
 SELECT (SELECT min(ripe_in) FROM candidate WHERE ripe_in > 0)::float8,
        taken.id, taken.lease_token, taken.kind, taken.object, taken.tenant_id,
        tenant.schema_name, tenant.slug, tenant.name, tenant.tier_id, tenant.timezone, tenant.settings,
-       share.weight
+       share.weight,
+       (SELECT jsonb_object_agg(mended.id, mended.mapping) FROM tenants_connection mended
+        WHERE mended.tenant_id = taken.tenant_id AND mended.mapping <> '[]')
 FROM (SELECT 1) one LEFT JOIN taken ON true LEFT JOIN tenants_tenant tenant ON tenant.id = taken.tenant_id
 LEFT JOIN share ON share.tenant_id = taken.tenant_id
 """  # noqa: S608  # constants of this module
@@ -192,9 +196,13 @@ def take(
     ripe_in, lane_id, token, kind, obj, tenant_id, *tenant = cursor.fetchone()
     if lane_id is None:
         return None, ripe_in
-    schema, slug, name, tier, zone, settings, weight = tenant
+    schema, slug, name, tier, zone, settings, weight, rules = tenant
     known = msgspec.json.decode(settings)
-    return Lease(lane_id, token, kind, obj, tenant_id, schema, slug, name, tier, zone, known, weight), None
+    mappings = msgspec.json.decode(rules) if rules else {}
+    lease = Lease(
+        lane_id, token, kind, obj, tenant_id, schema, slug, name, tier, zone, known, weight, mappings
+    )
+    return lease, None
 
 
 def renew(cursor: Any, lease: Lease, *, lease_seconds: float = LEASE_SECONDS) -> bool:

@@ -12,7 +12,7 @@ from tenants.errors import CodedError
 from tenants.secrets import seal, unseal
 from triggers.choices import Operation
 from triggers.crm import ADAPTERS
-from triggers.schemas import complete
+from triggers.schemas import complete, mending
 from triggers.work import Member, Verdict
 
 if TYPE_CHECKING:
@@ -73,7 +73,8 @@ def normalise(row: Row, lease: Lease) -> Any:
     """The fields that the event's body names. Raises ``Unfit``."""
     try:
         body = unseal(row.body, context=f"event:{lease.tenant_id}:{row.code}")
-        return ADAPTERS[row.crm].normalise(body, kind=row.kind, tenant_settings=lease.settings)
+        with mending.using(lease.mappings.get(str(row.connection_id), ())):
+            return ADAPTERS[row.crm].normalise(body, kind=row.kind, tenant_settings=lease.settings)
     except CodedError as error:
         raise Unfit(Verdict("quarantined", error.code, str(error), error.extra.get("fields"))) from error
     except Exception as error:

@@ -27,6 +27,7 @@ class Problem:
     tenant: str
     connection_id: int | None
     connection: str
+    connection_code: UUID | None
     crm: str
     object: str
     code: str
@@ -79,6 +80,7 @@ def group(events: Iterable[PastEvent]) -> list[Problem]:
                     tenant=event.tenant.slug,
                     connection_id=event.connection_id,
                     connection=_name(event.connection),
+                    connection_code=event.connection.code if event.connection else None,
                     crm=event.crm,
                     object=event.object,
                     code=event.reason,

@@ -38,6 +38,7 @@ from triggers import (
     outbox_sender,
     parking,
     pulse,
+    quarantine_news,
     reconcile,
     reconnecting,
     registry,
@@ -124,6 +125,7 @@ def review_alerts(**_: Any) -> None:
     at = timezone.now()
     alerts.review(at=at)
     approvals.expire(at=at)
+    quarantine_news.review(at=at)
     notice_slack.send(at=at)
 
 

@@ -3,12 +3,27 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_type_hints
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from tenants.errors import CodedError
-from triggers.schemas.objects import Appointment, Contact, Message, Note, Opportunity, Task
+from triggers.schemas import mending, tolerance
+from triggers.schemas.objects import (
+    Appointment,
+    Campaign,
+    Contact,
+    Flag,
+    Invoice,
+    Message,
+    Note,
+    Number,
+    Opportunity,
+    Order,
+    Review,
+    Task,
+    Text,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,6 +35,10 @@ MODELS: dict[str, Any] = {
     "Message": Message,
     "Task": Task,
     "Note": Note,
+    "Review": Review,
+    "Campaign": Campaign,
+    "Order": Order,
+    "Invoice": Invoice,
 }
 # Every documented field of each object; objects we do not know have none.
 FIELDS: dict[str, tuple[str, ...]] = {name: tuple(model.__annotations__) for name, model in MODELS.items()}
@@ -28,6 +47,21 @@ _STRICT = ConfigDict(strict=True)
 for _model in MODELS.values():
     _model.__pydantic_config__ = _STRICT
 _VALIDATORS = {name: TypeAdapter(model).validator for name, model in MODELS.items()}
+
+_IDS = frozenset({"phone", "mobile_phone", "postal_code", "number", "invoice_number"})
+
+
+def _kind(name: str, annotation: Any) -> str:
+    """What a field is, as ``tolerance`` calls it; lists and maps have only their emptiness in common."""
+    if name.endswith("_at") or name == "date_of_birth":
+        return "time"
+    return {Text: "text", Number: "number", Flag: "flag"}.get(annotation, "other")
+
+
+# As the annotations are written; under ``from __future__`` they are text until pydantic reads them.
+_HINTS = {name: get_type_hints(model, include_extras=True) for name, model in MODELS.items()}
+_KINDS = {name: {key: _kind(key, hint) for key, hint in hints.items()} for name, hints in _HINTS.items()}
+_TIMES = {name: [key for key, kind in kinds.items() if kind == "time"] for name, kinds in _KINDS.items()}
 
 _LARGEST = 2**63 - 1  # what a database, a runner and a spreadsheet all take
 
@@ -45,19 +79,50 @@ class Misfit(CodedError):
 
 def check(name: str, fields: dict[str, Any]) -> dict[str, Any]:
     """``fields`` of the object ``name`` when each has its type; absent ones stay so. Raises ``Misfit``."""
+    fields = mending.mend(name, fields)
     validator = _VALIDATORS.get(name)
     if validator is None:
         return fields
+    for key in _TIMES[name]:
+        # ISO texts, nearly all of them, cost no more than this look.
+        value = fields.get(key)
+        if type(value) is str and not (value[4:5] == "-" and value[:4].isdigit()):
+            fields = {**fields, key: tolerance.time_of(value)}
     try:
         checked: dict[str, Any] = validator.validate_python(fields)
     except ValidationError as error:
-        reasons = [
-            {"field": ".".join(map(str, fault["loc"])), "reason": fault["msg"]}
-            for fault in error.errors(include_url=False, include_context=False, include_input=False)
-        ]
-        named = ", ".join(dict.fromkeys(reason["field"] for reason in reasons))
-        raise Misfit(f"{name} does not fit its schema: {named}.", fields=reasons) from None
+        tolerated = _tolerated(name, fields, error)
+        if tolerated is None:
+            raise _misfit(name, error) from None
+        try:
+            checked = validator.validate_python(tolerated)
+        except ValidationError as still:
+            raise _misfit(name, still) from None
     return checked
+
+
+def _tolerated(name: str, fields: dict[str, Any], error: ValidationError) -> dict[str, Any] | None:
+    """``fields`` with those that did not fit read tolerantly; None when that changes nothing."""
+    changed = {}
+    for fault in error.errors(include_url=False, include_context=False, include_input=False):
+        key = str(fault["loc"][0])
+        kind = _KINDS[name].get(key, "other")
+        value = tolerance.tolerate(fields[key], kind, is_id=key in _IDS or key.endswith("_id"))
+        if value is not fields[key]:
+            changed[key] = value
+    return {**fields, **changed} if changed else None
+
+
+def _misfit(name: str, error: ValidationError) -> Misfit:
+    reasons = []
+    for fault in error.errors(include_url=False, include_context=False, include_input=False):
+        field, reason = ".".join(map(str, fault["loc"])), fault["msg"]
+        if _KINDS[name].get(str(fault["loc"][0])) == "number":
+            field, reason = str(fault["loc"][0]), "Input should be a number"
+        if (said := {"field": field, "reason": reason}) not in reasons:
+            reasons.append(said)
+    named = ", ".join(dict.fromkeys(reason["field"] for reason in reasons))
+    return Misfit(f"{name} does not fit its schema: {named}.", fields=reasons)
 
 
 def complete(name: str, fields: Mapping[str, Any]) -> dict[str, Any]:

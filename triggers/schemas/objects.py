@@ -145,3 +145,89 @@ class Note(TypedDict, total=False):
     updated_at: Text
     custom_fields: Fields
     extra: Fields
+
+
+class Review(TypedDict, total=False):
+    """What somebody said of the business in public."""
+
+    contact_id: Text
+    stars: Number
+    rating: Number
+    title: Text
+    text: Text
+    author: Text
+    source: Text
+    url: Text
+    location_id: Text
+    reply: Text
+    is_answered: Flag
+    reviewed_at: Text
+    created_at: Text
+    updated_at: Text
+    custom_fields: Fields
+    extra: Fields
+
+
+class Campaign(TypedDict, total=False):
+    """Messages sent to many."""
+
+    name: Text
+    status: Text
+    state: Text
+    type: Text
+    subject: Text
+    contact_id: Text
+    budget: Number
+    sent_count: Number
+    starts_at: Text
+    ends_at: Text
+    created_at: Text
+    updated_at: Text
+    custom_fields: Fields
+    extra: Fields
+
+
+class Order(TypedDict, total=False):
+    """What a contact bought."""
+
+    number: Text
+    name: Text
+    status: Text
+    state: Text
+    contact_id: Text
+    email: Text
+    currency: Text
+    amount: Number
+    total: Number
+    total_amount: Number
+    items: Items
+    source: Text
+    ordered_at: Text
+    paid_at: Text
+    created_at: Text
+    updated_at: Text
+    custom_fields: Fields
+    extra: Fields
+
+
+class Invoice(TypedDict, total=False):
+    """What a contact is asked to pay."""
+
+    name: Text
+    invoice_number: Text
+    status: Text
+    contact_id: Text
+    contact_details: Fields
+    currency: Text
+    amount: Number
+    amount_paid: Number
+    amount_due: Number
+    total: Number
+    items: Items
+    issue_date: Text
+    due_date: Text
+    paid_at: Text
+    created_at: Text
+    updated_at: Text
+    custom_fields: Fields
+    extra: Fields
