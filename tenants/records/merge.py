@@ -173,6 +173,8 @@ def merge_incoming(state: State, change: Incoming, *, at: datetime) -> Applied:
     after = state.image()
     changed = before != after or bool(state.deleted_at) != was_deleted
     recently = state.written_at is not None and at - state.written_at <= ECHO_WINDOW
+    if changed and recently and before is not None and not was_deleted and not state.deleted_at:
+        changed = not _returns_only(before, after)
     is_echo = was_known and not changed and recently
     is_late = is_overtaken or (bool(fields) and not wins)
     # The only insert of a record is never too late: what waits for new records must hear of it.
@@ -180,6 +182,20 @@ def merge_incoming(state: State, change: Incoming, *, at: datetime) -> Applied:
         was_known and is_late and not is_echo and (change.operation != "insert" or bool(state.deleted_at))
     )
     return Applied(change.key, change.record_id, before, after, was_known, is_stale, is_echo)
+
+
+def _returns_only(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
+    """Whether all that is new is the CRM's way to tell what we wrote: a field of ours as a custom field."""
+    told = (NESTED, "updated_at")
+    if any(before.get(name) != after.get(name) for name in before.keys() | after.keys() if name not in told):
+        return False
+    old, new = (image.get(NESTED) or {} for image in (before, after))
+    if not isinstance(old, dict) or not isinstance(new, dict):
+        return False
+    return old.keys() <= new.keys() and all(
+        (name in old and old[name] == value) or (name in after and str(after[name]) == str(value))
+        for name, value in new.items()
+    )
 
 
 def merge_change(state: State, change: Change, *, at: datetime) -> bool:

@@ -162,6 +162,19 @@ class TestEcho:
 
         assert not back.is_echo
 
+    def test_a_field_of_ours_coming_back_as_a_custom_field_is_an_echo(self):
+        told = {"email": "a", "updated_at": "later", "custom_fields": {"score": "80"}}
+        state, (back,) = merged(event(900, **told), state=self.written(9))
+
+        assert back.is_echo
+        assert state.data["custom_fields"] == {"score": "80"}
+
+    def test_a_custom_field_with_another_value_is_no_echo(self):
+        for told in ({"score": "81"}, {"score": "80", "budget": 5}):
+            _, (back,) = merged(event(900, email="a", custom_fields=told), state=self.written(9))
+
+            assert not back.is_echo
+
     def test_after_ten_minutes_it_is_no_echo(self):
         _, (back,) = merged(event(900, email="a", score=80), state=self.written(11))
 
