@@ -49,9 +49,11 @@ class Configuration:
         self.profiles = Profiles()
         self._rows: dict[int, tuple[float, float, dict[str, _Row]]] = {}
 
-    def wanted(self, cursor: Any, *, tenant_id: int, obj: str, operation: str) -> tuple[Wanted, ...]:
-        """The triggers that run after this operation, in the order they run."""
-        specs = self.registry.for_event(obj, operation)
+    def wanted(
+        self, cursor: Any, *, tenant_id: int, obj: str, operation: str, timing: str = "after"
+    ) -> tuple[Wanted, ...]:
+        """The triggers that run after this operation, or before it, in the order they run."""
+        specs = self.registry.for_event(obj, operation, timing)
         if not specs:
             return ()
         rows = self._of(cursor, tenant_id)
@@ -70,6 +72,11 @@ class Configuration:
             return frozenset()
         rows = self._of(cursor, lease.tenant_id)
         return frozenset(name for name, row in rows.items() if row.is_paused)
+
+    def is_paused(self, cursor: Any, *, tenant_id: int, trigger: str) -> bool:
+        """Whether the tenant's trigger is paused."""
+        row = self._of(cursor, tenant_id).get(trigger)
+        return row is not None and row.is_paused
 
     def settings(self, cursor: Any, *, tenant_id: int, trigger: str) -> dict[str, Any]:
         """The tenant's settings of a trigger."""

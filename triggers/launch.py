@@ -13,7 +13,7 @@ from governor.job import Job, RunError, RunResult
 from governor.limits import ON_LIMIT_BUDGET
 from governor.quotas import OVER_QUOTA, Quota
 from tenants.errors import CodedError
-from triggers import bisect, replay, settle
+from triggers import before_writes, bisect, replay, settle
 from triggers.choices import Mode
 from triggers.rates import ErrorRates
 from triggers.registry import UnknownTrigger
@@ -61,6 +61,13 @@ class Launcher:
         job, lowered = self._job(lease, current, batch, spec, configuration)
         try:
             result = self._run(job, zygote=zygote, heartbeat=heartbeat)
+            if result.error is None and before_writes.are_due(result, configuration):
+                run = partial(self._run, zygote=zygote, heartbeat=heartbeat)
+                with connection.cursor() as cursor:
+                    policy = self._policies.of(cursor, lease.tenant_id)
+                    return before_writes.ask(
+                        cursor, job, result, configuration=configuration, policy=policy, run=run
+                    )
         except CodedError as error:
             return not_run(error.code, str(error), is_retryable=True)
         if result.error is not None and result.error.limit in lowered:
