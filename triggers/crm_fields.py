@@ -6,6 +6,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from celery import current_app
 from django.db import transaction
 
 from tenants import audit
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 # Names travel with the tenant's settings to each execution: as many as a CRM account can sensibly have.
 MOST_NAMES = 500
+TASK = "triggers.tasks.read_fields"
 
 
 def read(
@@ -42,6 +44,21 @@ def read(
         raise
     keep(connection, found, actor=actor, at=at)
     return found
+
+
+def read_soon(connection: Connection) -> None:
+    """Have the fields read when the caller's transaction is through: there is a token to ask with now.
+
+    Without the message broker nothing is lost: the page Signals has a button for it.
+    """
+    if not definitions.can_tell(connection.crm):
+        return
+    pk = connection.pk
+
+    def ask() -> None:
+        current_app.send_task(TASK, kwargs={"connection_id": pk}, retry=False)
+
+    transaction.on_commit(ask, robust=True)
 
 
 def read_first(connection_id: int, *, at: datetime) -> None:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING
 
 from django.contrib import messages
-from django.db import transaction
 from django.http import Http404
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -22,7 +20,7 @@ from tenants.connections import BadConnection
 from tenants.errors import CodedError
 from tenants.reauthentication import demand
 from tenants.views import for_members, for_owners
-from triggers import connection_news, portal_connections, tasks, test_event, token_check, usage_words
+from triggers import connection_news, crm_fields, portal_connections, test_event, token_check, usage_words
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -192,8 +190,7 @@ def token(request: HttpRequest, tenant: Tenant, code: UUID) -> HttpResponse:
         messages.error(request, str(error))
     else:
         if not is_forgetting:
-            # Its fields are wanted as soon as there is something to ask with.
-            transaction.on_commit(partial(tasks.read_fields.delay, connection_id=connection.pk))
+            crm_fields.read_soon(connection)
         said = "The token is forgotten. Nothing is written to the CRM from now on."
         if not is_forgetting:
             said = "The token works, and is kept sealed. From now on changes are written to the CRM."

@@ -169,6 +169,8 @@ def _row(row: Row, standing: Standing, options: list[tuple[str, str]]) -> dict[s
         "name": FIELD + row.reading,
         "title": " · ".join(dict.fromkeys(row.labels)),
         "sample": standing.sample,
+        # Of the census and of the seasons no contact says anything here.
+        "is_counted": bool(standing.sample and row.kind),
         "options": [(value, label, value == chosen) for value, label in options] if row.kind else [],
         "is_none": chosen == signal_choices.NONE,
         "none": signal_choices.NONE,

@@ -18,7 +18,7 @@ from tenants.records.store import Change, apply_changes
 from tests.crm_servers.accounts import Accounts, say
 from tests.crm_servers.fields import HighLevelFields, HubSpotProperties
 from tests.query_counts import counted
-from triggers import crm_fields, signal_sources
+from triggers import crm_fields, signal_sources, tasks
 from triggers.crm.score_fields import SCORE_FIELDS
 from triggers.models import CrmFields
 from triggers.schemas.naming import custom_fields
@@ -301,3 +301,18 @@ class TestFirstReading:
         server.instead.append(say(500, {}))
         crm_fields.read_first(acme_ghl.pk, at=NOW + timedelta(hours=1))
         assert "answered 500" in CrmFields.objects.get(connection=acme_ghl).problem
+
+    def test_is_asked_for_when_a_token_is_kept(
+        self, acme_ghl, acme_standard, monkeypatch, django_capture_on_commit_callbacks
+    ):
+        asked = []
+        monkeypatch.setattr(
+            crm_fields.current_app, "send_task", lambda name, **more: asked.append((name, more))
+        )
+
+        with django_capture_on_commit_callbacks(execute=True):
+            crm_fields.read_soon(acme_ghl)
+            crm_fields.read_soon(acme_standard)
+
+        assert asked == [(crm_fields.TASK, {"kwargs": {"connection_id": acme_ghl.pk}, "retry": False})]
+        assert tasks.read_fields.name == crm_fields.TASK
