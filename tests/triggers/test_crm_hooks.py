@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import threading
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.test import Client
 
 from circuitos.local import samples
+from tenants.connections import rotate_secret
+from tenants.scope import every_tenant
 from tests.factories import SHARED_SECRET, make_connection
 from tests.triggers import engine
-from triggers import delivery_connections
+from triggers import delivery_connections, delivery_refused, ingest
+from triggers.models import RefusedDelivery
 
 if TYPE_CHECKING:
     from tenants.models import Connection, Tenant
@@ -120,3 +125,24 @@ def test_the_address_says_which_event_a_body_is(acme: Tenant, acme_ghl: Connecti
     assert said.status_code == 202
     (event,) = [event for found in engine.events(acme).values() for event in found]
     assert (event.object, event.operation, event.kind) == ("Appointment", "delete", "AppointmentDelete")
+
+
+def test_a_refused_secret_is_kept_sealed_and_verified_again_once_it_is_mended(acme: Tenant) -> None:
+    connection = make_connection(acme, "pipedrive", secrets=("circuitos:another",))
+    basic = {"authorization": "Basic Y2lyY3VpdG9zOmEtc2VjcmV0LWJvdGgtc2lkZXMta25vdy0wMTIzNDU2Nzg5"}
+    at = datetime.now(UTC)
+
+    said = post(connection, sample("pipedrive", "person.change"), basic, kind="application/json")
+    for thread in threading.enumerate():
+        if thread.name == "refused":
+            thread.join()
+    with every_tenant():
+        refused = RefusedDelivery.objects.select_related("connection__tenant", "tenant").get()
+
+    assert said.status_code == 401
+    assert "Y2lyY3" not in str(refused.headers)
+    assert delivery_refused.shown_headers(refused) == [("the secret", "kept sealed")]
+    rotate_secret(connection=connection, new=f"circuitos:{SHARED_SECRET}", at=at - timedelta(minutes=1))
+    with every_tenant():
+        again = RefusedDelivery.objects.select_related("connection__tenant", "tenant").get()
+        assert ingest.verify_again(again).accepted == 1
