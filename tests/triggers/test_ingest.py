@@ -173,9 +173,9 @@ class TestFindConnection:
         asked: list[str] = []
         select = delivery_connections._select
 
-        def counting(cursor: Any, key: str) -> Any:
-            asked.append(key)
-            return select(cursor, key)
+        def counting(cursor: Any, query: str, values: tuple[str, ...]) -> Any:
+            asked.extend(values)
+            return select(cursor, query, values)
 
         monkeypatch.setattr(delivery_connections, "_select", counting)
 
