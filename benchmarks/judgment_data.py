@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks import judgment_corpus
+from benchmarks import judgment_corpus, judgment_messages
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,8 +48,11 @@ def public(place: Path) -> list[Text]:
 
 def own() -> list[Text]:
     return [
-        *(Text(text, True, OWN, OWN) for text in judgment_corpus.attacks()),
-        *(Text(text, False, OWN, OWN) for text in judgment_corpus.harmless()),
+        *(Text(text, True, OWN, OWN) for text in [*judgment_corpus.attacks(), *judgment_messages.hijacks()]),
+        *(
+            Text(text, False, OWN, OWN)
+            for text in [*judgment_corpus.harmless(), *judgment_messages.messages()]
+        ),
     ]
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 
 from governor.judgment.findings import Finding
+from governor.judgment.rules import broken, rules
 
 LEVEL = 9
 WEIGHT = 0.1
@@ -21,7 +22,7 @@ _SIGNS = {
             "updatexml", "load_file", "_concat", "concat", "unhex", "randomblob", "utl_", "dbms_", "char(", "chr(",
             "char (", "ascii", "substr", "mid(", "count(", "length(", "database", "user(", "pi(", "drop", "delete",
             "insert", "update", "alter", "shutdown", "exec", "declare", "truncate", "dumpfile", "outfile", "analyse",
-            "order by", "group by", ";"),
+            "order by", "group by"),
     "sql_condition": ("'", '"', "`", ")", "--", "#", "/*", "="),
     "template": ("{{", "${", "<%", "#{", "{%", "__"),
     "shell": (";", "&", "|", "`", "\n", "$(", "rm ", "/etc", "/dev", "cmd", "()", "os.", "subprocess", "import", "eval",
@@ -33,9 +34,7 @@ _SIGNS = {
 }  # fmt: skip
 _GAP = r"[\s+/*!()'\"@`,.-]{1,40}"
 _JOIN = r"(?:[\s+]|/\*[^*]{0,40}\*/){0,8}"
-RULES: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
-    (name, re.compile(pattern, re.IGNORECASE))
-    for name, pattern in (
+_PATTERNS = (
         (
             "html",
             r"<\s{0,5}/?\s{0,5}(?:script|iframe|object|embed|svg|img|body|form|meta|link|base|style|math|video|audio"
@@ -89,8 +88,8 @@ RULES: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ("line_break", r"(?:%0d%0a|\r\n|%0a|\n)\s{0,4}(?:set-cookie|location|content-(?:type|length)|host|bcc|cc|to|from|subject|http/1\.\d)\s{0,3}:"),
         ("xml", r"<!(?:doctype|entity)\b|<!\[cdata\["),
         ("markup_link", r"!\[[^\]\n]{0,200}\]\(\s{0,4}(?:https?:)?//[^)\s]{1,400}"),
-    )
 )  # fmt: skip
+RULES = rules(*((name, _SIGNS[name], pattern) for name, pattern in _PATTERNS))
 _FORMULA_HEADS = frozenset("=+@-")
 _FORMULA = re.compile(
     r"^\s*[=+@-]\s{0,3}(?:[a-z]{2,20}\s{0,3}\(|cmd\s{0,2}\||[a-z]{1,3}\d{1,6}[+*/-]|\d{1,9}[+*/-]\d)",
@@ -101,11 +100,7 @@ _FORMULA = re.compile(
 def findings(text: str, *, place: str) -> list[Finding]:
     """A finding for each kind of code in ``text``, which is one slice."""
     lowered = text.lower()
-    found = [
-        Finding(LEVEL, name, place, WEIGHT)
-        for name, rule in RULES
-        if any(sign in lowered for sign in _SIGNS[name]) and rule.search(text)
-    ]
-    if lowered.lstrip()[:1] in _FORMULA_HEADS and _FORMULA.match(text):
+    found = [Finding(LEVEL, name, place, WEIGHT) for name in broken(RULES, lowered)]
+    if lowered.lstrip()[:1] in _FORMULA_HEADS and _FORMULA.match(lowered):
         found.append(Finding(LEVEL, "formula", place, WEIGHT))
     return found

@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 
 from governor.judgment.findings import Finding, Verdict
+from governor.judgment.rules import broken, rules
 
 LEVEL = 12
 WEIGHT = 0.6
@@ -20,32 +21,28 @@ _TOKENS = re.compile(
     re.IGNORECASE,
 )
 _MARKS = re.compile(r"[<\[«]")
-RULES: tuple[tuple[str, re.Pattern[str], float], ...] = (
+RULES = rules(
     (
         "role_line",
-        re.compile(
-            r"(?:^|\n)[ \t]{0,4}(?:#{1,4} ?|\*\*)?\(?(?:system|assistant|ai|human|developer|chatgpt|gpt|bot)(?:[_ ](?:message|prompt|override|note|instruction|update))?\)?"
+            ":",
+        r"(?:^|\n)[ \t]{0,4}(?:#{1,4} ?|\*\*)?\(?(?:system|assistant|ai|human|developer|chatgpt|gpt|bot)(?:[_ ](?:message|prompt|override|note|instruction|update))?\)?"
             r"(?:\*\*)?[ \t]{0,2}:[ \t]{0,4}(?!\s{0,3}(?:square|toast|clover|hvac|windows|mac|android|ios|sound|two|central|solar|\d))"
             r"(?=[^\n]{0,120}\b(?:you|ignore|must|will|shall|sure|i (?:will|can|have)|now|do not|always|never|user|send|give|score|mark|reveal|print|set|delete|transfer|grant|reply|say)\b)"
-        ),
-        WEIGHT,
     ),
     (
         "turns",
-        re.compile(
-            r"(?:^|\n)[ \t]{0,4}(?:human|user|q|question)[ \t]{0,2}:[^\n]{1,600}\n{1,3}[ \t]{0,4}(?:assistant|ai|bot|chatgpt|a|answer)[ \t]{0,2}:",
-        ),
-        WEIGHT,
+            ":",
+        r"(?:^|\n)[ \t]{0,4}(?:human|user|q|question)[ \t]{0,2}:[^\n]{1,600}\n{1,3}[ \t]{0,4}(?:assistant|ai|bot|chatgpt|a|answer)[ \t]{0,2}:",
     ),
-    ("system_message", re.compile(r"#{2,8} ?\(?(?:system|user|assistant|instructions?|new instructions?|userquery)(?:[_ ](?:message|prompt))?\b"), WEIGHT),
-    ("tool_call", re.compile(r"[\"'](?:tool_calls?|function_call|tool_use|function)[\"']\s{0,3}:\s{0,3}[{\[\"']|[\"']role[\"']\s{0,3}:\s{0,3}[\"'](?:system|assistant|tool)[\"']"), WEIGHT),
+    ("system_message",
+            "##", r"#{2,8} ?\(?(?:system|user|assistant|instructions?|new instructions?|userquery)(?:[_ ](?:message|prompt))?\b"),
+    ("tool_call",
+            '"|\'', r"[\"'](?:tool_calls?|function_call|tool_use|function)[\"']\s{0,3}:\s{0,3}[{\[\"']|[\"']role[\"']\s{0,3}:\s{0,3}[\"'](?:system|assistant|tool)[\"']"),
     (
         "end_of_data",
-        re.compile(
-            r"(?:\bend of (?:the )?(?:data|review|message|document|input|context|record|note|untrusted|user (?:input|data)|quote)\b|[-=\"'`#*<\[]{3,12}\s{0,3}(?:end|stop)\b[^\n]{0,40}?[-=\"'`#*>\]]{0,12})"
+            "end|stop",
+        r"(?:\bend of (?:the )?(?:data|review|message|document|input|context|record|note|untrusted|user (?:input|data)|quote)\b|[-=\"'`#*<\[]{3,12}\s{0,3}(?:end|stop)\b[^\n]{0,40}?[-=\"'`#*>\]]{0,12})"
             r"[^\n]{0,30}\n?[^\n]{0,60}\b(?:new|next|now|task|instructions?|system|you (?:must|will|are)|real)\b",
-        ),
-        WEIGHT,
     ),
 )  # fmt: skip
 
@@ -62,4 +59,4 @@ def stripped(text: str, *, place: str) -> tuple[str, list[Finding]]:
 
 def findings(text: str, *, place: str) -> list[Finding]:
     """A finding for each rule that ``text`` breaks: one slice, folded, without accents."""
-    return [Finding(LEVEL, name, place, weight) for name, rule, weight in RULES if rule.search(text)]
+    return [Finding(LEVEL, name, place, WEIGHT) for name in broken(RULES, text)]

@@ -25,7 +25,7 @@ _ESCAPES = re.compile(r"(?:\\x[0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}){6,1024}+")
 _PERCENT = re.compile(r"(?:%[0-9a-fA-F]{2})")
 _ENTITY = re.compile(r"&(?:#\d{2,7}|#x[0-9a-fA-F]{2,6}|[a-z]{2,8});")
 _SPACED = re.compile(r"(?<![^\W_])(?:[^\W_][ ._*-]{1,2}){7,400}+(?:[^\W_](?![^\W_]))?")
-_LEET = re.compile(r"(?=[a-z@$]*[0-9@$!|])[a-z0-9@$!|]{4,24}")
+_LEET = re.compile(r"(?=[a-z@$]{0,23}[0-9@$!|])[a-z0-9@$!|]{4,24}")
 _LEET_LETTERS = str.maketrans("013456789@$!|", "oleasgtbgasil")
 _ROT13_SIGNS = re.compile(
     r"\b(?:vtaber|qvfertneq|vafgehpgvbaf|cerivbhf|flfgrz|cebzcg|sbetrg|nffvfgnag|cnffjbeq)\b"

@@ -24,7 +24,7 @@ _SKIP = np.uint32(77)
 Buckets = npt.NDArray[np.uint32]
 
 
-def buckets(text: str) -> npt.NDArray[np.intp]:
+def buckets(text: str) -> Buckets:
     """The buckets of the n-grams of ``text``, each once: saying a thing often makes it no stronger.
 
     One to three words, pairs of words apart, three to five bytes of UTF-8. ``text`` is lower-cased, a number
@@ -46,9 +46,11 @@ def buckets(text: str) -> npt.NDArray[np.intp]:
         three = _next(two, spread[2:])
         four = _next(three, spread[3:])
         found += [three, four, _next(four, spread[4:])]
-    is_there = np.zeros(BUCKETS, dtype=np.bool_)
-    is_there[_mixed(np.concatenate(found))] = True
-    return np.flatnonzero(is_there)
+    told = _mixed(np.concatenate(found))
+    told.sort()
+    is_new = np.ones(len(told), dtype=np.bool_)
+    np.not_equal(told[1:], told[:-1], out=is_new[1:])
+    return told[is_new]
 
 
 def scale(count: int) -> float:

@@ -113,7 +113,7 @@ def _rules(searched: str, place: str) -> list[Finding]:
     found: list[Finding] = []
     for part in sliced(searched):
         plain = unicode_form.bare(part)
-        if not signs.may_order(plain):
+        if len(plain) <= signs.FEW and not signs.has_trigger(plain):
             continue
         for level in (overrides, personas, context_escape, extraction, tampering):
             found += level.findings(plain, place=place)

@@ -16,6 +16,8 @@ MOST_NODES = 2_000
 LONGEST_NAME = 200  # of a field
 LONGEST_TEXT = 500_000  # of one value; judged in slices long before that
 
+_SCALARS = frozenset({int, float, bool, type(None)})
+
 
 def strings(fields: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Each string of ``fields`` with its place, as in ``tags[2]`` or ``address.city``."""
@@ -28,6 +30,8 @@ def strings(fields: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 def findings(fields: Mapping[str, Any]) -> list[Finding]:
     """What breaks the bounds; such a record waits for a person, and the others go on."""
+    if _is_small(fields):
+        return []
     nodes = 0
     found = []
     layer: list[tuple[str, Any]] = [("", fields)]
@@ -82,6 +86,25 @@ def _strings(value: Any, place: str, depth: int) -> Iterator[tuple[str, str]]:
     elif isinstance(value, list | tuple):
         for index, item in enumerate(value):
             yield from _strings(item, f"{place}[{index}]", depth + 1)
+
+
+def _is_small(fields: Mapping[str, Any]) -> bool:
+    """As nearly every record is: few fields, at most lists or mappings of plain values among them."""
+    if len(fields) > 100:
+        return False
+    for name, value in fields.items():
+        if len(name) > LONGEST_NAME:
+            return False
+        kind = type(value)
+        if kind is str:
+            if len(value) > LONGEST_TEXT:
+                return False
+        elif kind is list:
+            if len(value) > 15 or any(type(item) is not str or len(item) > LONGEST_TEXT for item in value):
+                return False
+        elif kind not in _SCALARS:
+            return False
+    return True
 
 
 def _bad(rule: str, place: str) -> Finding:

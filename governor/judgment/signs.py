@@ -6,17 +6,19 @@ from __future__ import annotations
 import re
 
 SHORTEST = 12  # a shorter text cannot hold an order
+FEW = 100  # characters in which an order has one of the words below, or the classifier sees it
 
 # A name, a phone, an e-mail, an id, a date: one to three words without any mark.
 _HARMLESS = re.compile(r"[A-Za-z0-9@.,+'_()/:-]{0,60}+(?: [A-Za-z0-9@.,+'_()/:-]{1,40}+){0,2}")
 _PLAIN = re.compile(r"[\t\n\r\x20-\x7e]*+")
 _MARKS = re.compile(r"[<>{}`\\=%|;&#*'\"()\[\]«\r\n]|--|^\s*[+@-]|\.\./|:")
-_ENCODED = re.compile(r"[A-Za-z0-9+/_-]{16}|%[0-9a-fA-F]{2}|&#?[0-9a-zA-Z]{2,8};|\\[xu]|(?:[^\W_][ ._*-]){7}|[0-9@$!][a-z]|[a-z][0-9@$!|][a-z]|(?:[0-9a-fA-F]{2}[ :]){8}"
-                      r"|\b(?:vtaber|vafgehpgvbaf|cerivbhf)\b", re.IGNORECASE)  # fmt: skip
+_ODD = re.compile(r"[%\\&]|[0-9@$!][A-Za-z]|[A-Za-z][0-9@$!|][A-Za-z]")
+_SPACED = re.compile(r"(?:[^\W_][ ._*-]{1,2}){7}|(?:[0-9a-fA-F]{2}[ :]){8}")
+_ROT13 = re.compile(r"\b(?:vtaber|vafgehpgvbaf|cerivbhf|flfgrz|cebzcg)\b", re.IGNORECASE)
 _WORDS = re.compile(r"[a-z']{2,20}")
 _OTHER_SCRIPT = re.compile("[\u0370-\U0003ffff]")
 
-# Every rule of levels 10–14 needs one of these words (or another script, or a mark).
+# What orders to a machine are made of. Three words with one of these are looked at more closely.
 _TRIGGERS = frozenset(
     """
     ignore ignores ignored ignoring disregard forget override overrides bypass overlook neglect discard skip cancel drop erase
@@ -36,10 +38,11 @@ _TRIGGERS = frozenset(
     instructies opdrachten opdracht regels negeer vergeet zignoruj ignoruj zapomnij polecenia polecenie instrukcje zasadach zasady talimat talimatlar
     kurallar kural yeni asistan unut bo qua abaikan lupakan instruksi perintah ignorera glom instruktioner anvisningar regler partir desde ahora
     jetzt maintenant ora agora puntua califica bewerte notez note pontue avalie muestra mostra affiche zeige toon pokaz mostre goster mostrar
-    tool call function role end approve credit transfer without
+    tool call function role end approve credit transfer without hot won vip must should your new bypassing obeying say
+    disregarding olvidate ignoren abstraction instruccion nuevas siguiente vorgabe anordnung prompten istemini ignorez promptu
+    everyone every all
     """.split()  # noqa: SIM905 — as a page of words
 )
-_ALWAYS = re.compile(r"talimat|yonerge|kural|komut|[<\[{#«\"]|:\s|[=]")
 
 
 def is_plain(text: str) -> bool:
@@ -62,11 +65,23 @@ def may_hold_marks(text: str) -> bool:
 
 
 def may_be_encoded(text: str) -> bool:
-    return _ENCODED.search(text) is not None
+    """Whether something may be decoded: a long run, escapes, digits among letters, letters set apart, ROT13."""
+    words = text.split()
+    if _ODD.search(text) or any(len(word) > 15 for word in words):
+        return True
+    few = sum(len(word) < 3 for word in words)
+    return (few > 7 and _SPACED.search(text) is not None) or _ROT13.search(text) is not None
 
 
-def may_order(searched: str) -> bool:
-    """Whether a folded text has a word that a rule of levels 10–14 needs."""
+def has_trigger(searched: str) -> bool:
+    """Whether a folded text has a word, or letters, that an order may be made of."""
     if not searched.isascii() and _OTHER_SCRIPT.search(searched):
         return True
-    return not _TRIGGERS.isdisjoint(_WORDS.findall(searched)) or _ALWAYS.search(searched) is not None
+    return not _TRIGGERS.isdisjoint(_WORDS.findall(searched))
+
+
+def has_two_triggers(searched: str) -> bool:
+    """An order that is split has a word of it in more than one part."""
+    if not searched.isascii() and _OTHER_SCRIPT.search(searched):
+        return True
+    return len(_TRIGGERS.intersection(_WORDS.findall(searched))) > 1

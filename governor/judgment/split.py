@@ -45,7 +45,7 @@ def over_records(records: Sequence[Mapping[str, Any]]) -> Iterator[tuple[int, Fi
 
 def _say_more(texts: Sequence[str]) -> bool:
     together = unicode_form.bare(unicode_form.folded(" ".join(texts)[:MOST]))
-    if not signs.may_order(together) or not _finds(together):
+    if not signs.has_two_triggers(together) or not _finds(together):
         return False
     return not any(_finds(unicode_form.bare(unicode_form.folded(text))) for text in texts)
 
@@ -55,4 +55,4 @@ def _finds(searched: str) -> bool:
 
 
 def _carries(text: str) -> bool:
-    return signs.may_order(unicode_form.bare(unicode_form.folded(text)))
+    return signs.has_trigger(unicode_form.bare(unicode_form.folded(text)))

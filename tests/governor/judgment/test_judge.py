@@ -59,6 +59,7 @@ class TestHarmless:
             "क्ष‌त्रिय शर्मा",
             "Žofie Nováková, Škoda",
             "½ price™ – 25 m² …",
+            "The instructions were easy to follow.",
             "Please ignore my previous e-mail, I found the invoice.",
             "Thanks for the prompt reply, see you on Monday!",
             "My son wants to act in a play, do you offer role play classes?",
