@@ -14,7 +14,7 @@ from governor import activity, ai, callouts, egress, enrichment, questions, targ
 from governor.host_watch import HostWatch, Stopped
 from governor.job import DRY, LIVE, RECORDED
 from governor.journal import Journal, place_of
-from governor.judgment import authority, levels
+from governor.judgment import asking, authority, levels
 from governor.ops import LimitReached, Records
 from governor.questions import Questions
 from governor.tickets import Ticket, checked_enrichment, checked_http
@@ -281,6 +281,13 @@ class Door:
     def _ask_model(self, request: Req, asked: dict[str, Any]) -> Answer | None:
         args = request.args
         self.questions.check(args)
+        put = asking.judge(args, records=self._job.records, thresholds=self._job.thresholds)
+        for found in put.findings:
+            self._recorder.judged(**found)
+        if put.sentence:
+            refused = callouts.error(levels.BLOCKED, put.sentence, kind="judgment", level=put.level)
+            return self._told(request.id, asked, refused, state="refused")
+        args = put.args
         intent = self._name("ai.ask", request, asked)
         is_recorded = (intent.fingerprint, intent.occurrence) in (self._job.recorded or {})
         if ai.is_offline() and not is_recorded:

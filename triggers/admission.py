@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from datetime import date, datetime
 
     from governor.job import RunResult
+    from governor.judgment.findings import Thresholds
     from governor.policy import Policy
     from triggers.bisect import Ending
     from triggers.lanes import Lease
@@ -46,6 +47,11 @@ class Gate:
         self._on = day_of(at, policy.timezone)
         self._least_calls = self._least_tokens = 0
         self._calls_left = float("inf")
+
+    @property
+    def thresholds(self) -> Thresholds:
+        """Of the tenant's judgments."""
+        return self._policy.thresholds
 
     def is_closed(self) -> bool:
         """Whether no execution can start now, so that nothing need be claimed. Reads without a lock."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from governor.judgment.findings import PLATFORM
 from logs.search import terms_of
 from tenants.records.store import Incoming, apply_incoming
-from triggers import members, past, sizing, work
+from triggers import judging, members, past, quarantine, sizing, work
 from triggers.choices import EventStatus, Skip
 from triggers.past import EventEnd
 
@@ -82,12 +83,24 @@ def claim(
     ends: list[EventEnd] = []
     changes: list[Incoming] = []
     olds: dict[int, dict[str, Any]] = {}  # what the CRM itself says was there before
+    fit: list[tuple[members.Row, Any]] = []
     for row in rows:
         try:
-            normalised = members.normalise(row, lease)
+            fit.append((row, members.normalise(row, lease)))
         except members.Unfit as unfit:
             ends.append(past.end_of(row.id, {"": unfit.verdict}))
+    opinions, judged_ms = judging.judge(
+        [(row.record_id, normalised.fields, _is_released(row)) for row, normalised in fit],
+        obj=lease.object,
+        thresholds=gate.thresholds if gate else PLATFORM,
+    )
+    found: dict[int, list[dict[str, Any]]] = {}
+    for (row, normalised), opinion in zip(fit, opinions, strict=True):
+        if opinion.verdict is not None:
+            ends.append(past.end_of(row.id, {"": opinion.verdict}))
             continue
+        if opinion.found:
+            found[row.id] = opinion.found
         if normalised.old:
             olds[row.id] = normalised.old
         changes.append(
@@ -95,7 +108,7 @@ def claim(
                 key=row.id,
                 record_id=row.record_id,
                 operation=row.operation,
-                fields=normalised.fields,
+                fields=opinion.fields,
                 occurred_at=row.occurred_at,
                 is_partial=normalised.is_partial,
                 source=row.crm,
@@ -103,6 +116,8 @@ def claim(
         )
     kept = _apply(cursor, lease, rows, changes, ends, olds=olds, is_wanted=bool(wanted), at=at)
     past.move(cursor, ends, at=at)
+    for member, _ in kept:
+        member.judgments = found.get(member.event_id, [])
     claimed = Claimed(finished=len(ends))
     if kept:
         claimed.works = _executions(
@@ -116,9 +131,16 @@ def claim(
             gate=gate,
             at=at,
         )
+        for each in claimed.works:
+            each.judged_ms = judged_ms
         if sized.size < most:
             sized.say(claimed.works, taken=len(chosen), of=len(choose(window, operation, most)))
     return claimed
+
+
+def _is_released(row: members.Row) -> bool:
+    """Whether somebody let it pass: what they saw and released is not held again."""
+    return any(code.startswith("judgment.") for code in quarantine.released(row.error))
 
 
 def set_aside(

@@ -10,6 +10,7 @@ import msgspec
 
 from tenants.errors import CodedError
 from tenants.secrets import seal, unseal
+from triggers import judging
 from triggers.choices import Operation
 from triggers.crm import ADAPTERS
 from triggers.schemas import complete, mending
@@ -105,9 +106,12 @@ def member(row: Row, lease: Lease) -> Member:
     except Unfit as unfit:
         found.problem = unfit.verdict
         return found
+    # It was let pass when it was claimed; only what was stripped then is stripped again.
+    (opinion,), _ = judging.judge([(row.record_id, normalised.fields, True)], obj=lease.object)
+    found.judgments = opinion.found
     lost = set(before.pop(_OVERTAKEN, ())) if before else set()
     after = dict(before or {})
-    for name, value in _flat(normalised.fields):
+    for name, value in _flat(opinion.fields):
         if name not in lost:
             _put(after, name, value)
     dress(found, lease.object, row.operation, before=before, after=after)

@@ -191,7 +191,7 @@ def _trace(cursor: Any, lease: Lease, done: Work, ending: Ending, result: RunRes
         execution=done.code,
         started_at=done.started_at or at,
         release=done.release,
-        spans=result.spans,
+        spans=_spans(done, result),
         entries=[
             *_notes(done, at=at),
             *result.entries,
@@ -199,6 +199,10 @@ def _trace(cursor: Any, lease: Lease, done: Work, ending: Ending, result: RunRes
         ],
         usage=result.usage,
         effects=result.effects,
+        judgments=[
+            *(found for member in done.members for found in member.judgments),
+            *result.judgments,
+        ],
         outcomes={
             record_id: [verdict.status, verdict.detail, verdict.data]
             for record_id, verdict in ending.verdicts.items()
@@ -206,6 +210,23 @@ def _trace(cursor: Any, lease: Lease, done: Work, ending: Ending, result: RunRes
         error=error,
         at=at,
     )
+
+
+def _spans(done: Work, result: RunResult) -> list[dict[str, Any]]:
+    """The run's spans, and before them how long its batch was judged."""
+    if not done.judged_ms:
+        return result.spans
+    ms = round(done.judged_ms, 3)
+    found = sum(len(member.judgments) for member in done.members)
+    note = f"{found} finding{'s'[: found != 1]}" if found else "nothing found"
+    judged = {
+        "name": "judgment", "kind": "phase", "at_ms": -ms, "ms": ms, "ok": True, "parent": None, "note": note,
+    }  # fmt: skip
+    moved = [
+        {**span, "parent": span["parent"] + 1} if isinstance(span.get("parent"), int) else span
+        for span in result.spans
+    ]
+    return [judged, *moved]
 
 
 def _known_limits(done: Work, ending: Ending) -> set[str]:

@@ -47,6 +47,7 @@ class Member:
     verdicts: dict[str, Verdict] = field(default_factory=dict)
     # Set when its body does not fit any more (a mapping changed after the claim): it is not run.
     problem: Verdict | None = None
+    judgments: list[dict[str, Any]] = field(default_factory=list)  # findings that let it pass, for the trace
 
 
 @dataclass
@@ -69,6 +70,7 @@ class Work:
     started_at: datetime | None = None
     attempts: int = 0
     losses: int = 0
+    judged_ms: float = 0.0  # what judging the batch took, when it was claimed; in memory only
     note: str = ""  # what the platform has to say of it in its trace; in memory only
     # What it holds of its tenant's quota; None = nothing.
     held_on: date | None = None

@@ -92,20 +92,20 @@ LEVELS: tuple[Level, ...] = (
         "CWE-79, CWE-89, CWE-94, CWE-78, CWE-93, CWE-1236; LLM05",
     ),
     Level(
-        10, "Instruction override", RUN, "governor.judgment.judge:judge_text",
+        10, "Instruction override", RUN, "governor.judgment.overrides:findings",
         "“ignore the instructions above”, in many languages", "risk .55", "LLM01",
     ),
     Level(
-        11, "Role play and jailbreak", RUN, "governor.judgment.judge:judge_text",
+        11, "Role play and jailbreak", RUN, "governor.judgment.personas:findings",
         "personas, developer mode, frames of fiction", "risk .40", "LLM01",
     ),
     Level(
-        12, "Context escape", RUN, "governor.judgment.judge:judge_text",
+        12, "Context escape", RUN, "governor.judgment.context_escape:stripped",
         "tokens of chat templates, forged roles and tool calls, our own marks",
         "stripped, risk .60", "LLM01; CWE-74",
     ),
     Level(
-        13, "Extraction and secrets", RUN, "governor.judgment.judge:judge_text",
+        13, "Extraction and secrets", RUN, "governor.judgment.extraction:findings",
         "asks for prompts, keys or others' data; secrets are masked wherever they are shown",
         "risk .50", "LLM02, LLM07; CWE-200, CWE-532",
     ),
