@@ -65,6 +65,8 @@ _NAVIGATION: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
             ("Tenants", "apartment", "tenants_tenant_changelist"),
             ("Connections", "cable", "tenants_connection_changelist"),
             ("Agencies", "domain", "triggers_agency_changelist"),
+            ("Imports", "history", "triggers_backfill_changelist"),
+            ("Webhook completeness", "fact_check", "triggers_reconciliation_changelist"),
             ("Tiers", "stacks", "tenants_tier_changelist"),
         ),
     ),

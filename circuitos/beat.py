@@ -37,6 +37,8 @@ app.conf.update(
         "alerts": _every("review_alerts", 30.0),
         "pulse": _every("take_pulse", 20.0),
         "reconcile": _every("reconcile_usage", 6 * 3600.0),
+        "imports": _every("import_history", 5.0),
+        "missed": _every("find_missed", 20.0),
         "outbox": _every("send_outbox", 15.0),
         "failures": _every("group_failures", 10.0),
         "partitions": _every("ensure_partitions", 600.0),

@@ -71,6 +71,7 @@ class ConnectionForm(forms.ModelForm[Connection]):
 @admin.register(Connection)
 class ConnectionAdmin(AuditedAdmin):
     form = ConnectionForm
+    change_form_after_template = "console/connection_history.html"
     actions = ["rotate"]
     empty = "No CRM is connected. Open a tenant and link one; its page then shows the address for webhooks."
     list_display = ["__str__", "tenant", "crm", "account_id", "is_active", "access", "last_event"]

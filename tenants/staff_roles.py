@@ -44,6 +44,8 @@ PLACES: dict[str, StaffRole] = {
     "tenants.tenant": StaffRole.OPERATOR,
     "tenants.tier": StaffRole.LIMITS,
     "triggers.agency": StaffRole.OPERATOR,
+    "triggers.backfill": StaffRole.OPERATOR,
+    "triggers.reconciliation": StaffRole.OPERATOR,
     "triggers.replay": StaffRole.OPERATOR,
     "triggers.deadlettergroup": StaffRole.OPERATOR,
     "triggers.event": StaffRole.OPERATOR,

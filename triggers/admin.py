@@ -18,6 +18,7 @@ from tenants.scope import every_tenant
 from triggers import (
     agency_admin,
     app_admin,
+    backfill_admin,
     dead_letters_admin,
     execution_filters,
     finding,
@@ -60,6 +61,7 @@ __all__ = [
     "ExecutionAdmin",
     "agency_admin",
     "app_admin",
+    "backfill_admin",
     "dead_letters_admin",
     "flow_admin",
     "hosts_admin",

@@ -17,7 +17,7 @@ from governor.quotas import PARKED, Grant, Hold, Quota, Refusal, Spent, decide
 from governor.tenant_governor import resets_at
 from triggers import lanes, parking
 from triggers.bisect import HELD
-from triggers.choices import Mode
+from triggers.choices import RECONCILE, Mode
 
 if TYPE_CHECKING:
     from datetime import date, datetime
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 WHEN_MISSED = ("skipped", "when")
 TEST = "test"  # the origin of events that a person sent to try something
+_FREE = frozenset({TEST, RECONCILE})
 
 
 class Gate:
@@ -204,6 +205,6 @@ def spent_by(done: Work, ending: Ending, result: RunResult) -> Spent:
 
 
 def _counts(work: Work) -> bool:
-    """Halves were counted with the batch they are of, attempts with the first; tests are free."""
-    is_test = bool(work.members) and all(member.origin == TEST for member in work.members)
-    return not work.is_counted and work.parent_id is None and not is_test
+    """Halves were counted with the batch they are of, attempts with the first; some origins are free."""
+    is_free = bool(work.members) and all(member.origin in _FREE for member in work.members)
+    return not work.is_counted and work.parent_id is None and not is_free

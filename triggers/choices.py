@@ -111,3 +111,4 @@ class GroupStatus(TextChoices):
 
 # Why an event waits in no lane: its connection lost its access to the CRM.
 RECONNECT = "needs-reconnecting"
+RECONCILE = "reconcile"  # the origin of events of changes that the CRM never told, and that we found

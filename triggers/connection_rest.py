@@ -45,7 +45,7 @@ class ConnectionTest(APIView):
     def post(self, request: Request, code: str) -> Response:
         key = request.auth
         assert isinstance(key, ApiKey)
-        connection = _connection(request, code)
+        connection = find(request, code)
         receipt = test_event.send(
             connection=connection,
             url=hook_url(connection, request._request),  # noqa: SLF001  # the plain request
@@ -55,7 +55,8 @@ class ConnectionTest(APIView):
         return Response(msgspec.to_builtins(receipt), status.HTTP_202_ACCEPTED)
 
 
-def _connection(request: Request, code: str) -> Connection:
+def find(request: Request, code: str) -> Connection:
+    """The connection, when the token may see it. Raises ``NotFound``."""
     with token_scope(request) as tenant:
         rows = Connection.objects.select_related("tenant")
         rows = rows if tenant is None else rows.filter(tenant=tenant)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from datetime import datetime  # noqa: TC003  # msgspec reads the annotations
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID  # noqa: TC003
 
 import msgspec
@@ -146,6 +146,14 @@ def insert(cursor: Cursor, rows: Sequence[Row]) -> dict[UUID, int | None]:
     for ordinal, row in enumerate(rows):
         row.ordinal = ordinal
     cursor.execute("EXECUTE circuitos_insert(%s)", (msgspec.json.encode(rows).decode(),))
+    return dict(cursor.fetchall())
+
+
+def insert_within(cursor: Any, rows: Sequence[Row]) -> dict[UUID, int | None]:
+    """``insert`` in a transaction of the caller, on any connection."""
+    for ordinal, row in enumerate(rows):
+        row.ordinal = ordinal
+    cursor.execute(_INSERT, [msgspec.json.encode(rows).decode()])
     return dict(cursor.fetchall())
 
 

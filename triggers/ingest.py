@@ -108,12 +108,7 @@ def verify(
 
 def store(*, hook: Hook, events: Sequence[tuple[Found, str]], at: datetime, origin: str = "live") -> Receipt:
     """Store events that were read from one delivery. Raises ``Unavailable``."""
-    delivery = new_code()
-    rows = [
-        _row(hook, event, problem, delivery=delivery, position=position, at=at, origin=origin)
-        for position, (event, problem) in enumerate(events)
-    ]
-    stored = committer().store(rows)
+    stored = committer().store(rows_of(hook, events, at=at, origin=origin))
 
     accepted = sum(is_new for _, is_new in stored)
     return Receipt(
@@ -122,6 +117,17 @@ def store(*, hook: Hook, events: Sequence[tuple[Found, str]], at: datetime, orig
         duplicates=len(stored) - accepted,
         event_ids=[str(code) for code, _ in stored],
     )
+
+
+def rows_of(
+    hook: Hook, events: Sequence[tuple[Found, str]], *, at: datetime, origin: str = "live"
+) -> list[Row]:
+    """The rows to store for events that came together."""
+    delivery = new_code()
+    return [
+        _row(hook, event, problem, delivery=delivery, position=position, at=at, origin=origin)
+        for position, (event, problem) in enumerate(events)
+    ]
 
 
 def verify_again(refused: RefusedDelivery) -> Receipt:

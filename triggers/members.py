@@ -11,8 +11,8 @@ import msgspec
 from tenants.errors import CodedError
 from tenants.secrets import seal, unseal
 from triggers import judging
-from triggers.choices import Operation
-from triggers.crm import ADAPTERS
+from triggers.choices import RECONCILE, Operation
+from triggers.crm import ADAPTERS, reader
 from triggers.schemas import complete, mending
 from triggers.work import Member, Verdict
 
@@ -74,6 +74,8 @@ def normalise(row: Row, lease: Lease) -> Any:
     """The fields that the event's body names. Raises ``Unfit``."""
     try:
         body = unseal(row.body, context=f"event:{lease.tenant_id}:{row.code}")
+        if row.origin == RECONCILE:
+            return reader.of_body(body)
         with mending.using(lease.mappings.get(str(row.connection_id), ())):
             return ADAPTERS[row.crm].normalise(body, kind=row.kind, tenant_settings=lease.settings)
     except CodedError as error:

@@ -11,6 +11,7 @@ from tenants.errors import CodedError
 from tenants.scope import tenant_scope
 from triggers import (
     connection_health,
+    connection_history,
     connection_news,
     oauth_providers,
     portal_words,
@@ -106,6 +107,7 @@ def detail_page(tenant: Tenant, health: Health, *, url: str, at: datetime) -> di
         "token_needs": token_check.NEEDED,
         "last_refused": _refused(health, tenant, at=at),
         "can_install": oauth_providers.is_set_up(crm),
+        "history": connection_history.of(connection, at=at),
         **_lost(connection, tenant, at=at),
         **arrived(tenant, connection, news, at=at),
     }

@@ -8,6 +8,7 @@ from tenants.rest_urls import both
 from triggers import (
     connection_rest,
     governing_rest,
+    history_rest,
     pausing_rest,
     releases_rest,
     replays_rest,
@@ -31,6 +32,7 @@ urlpatterns = [
     *both("releases", releases_rest.ReleaseList, "releases"),
     *both("releases/<str:version>", releases_rest.ReleaseDetail, "release"),
     *both("connections/<str:code>/test", connection_rest.ConnectionTest, "connection-test"),
+    *both("connections/<str:code>/history", history_rest.ConnectionHistory, "connection-history"),
     *both("limits", governing_rest.Limits, "limits"),
     *both("quota", governing_rest.QuotaDetail, "quota"),
     *both("quota/upgrade", governing_rest.QuotaUpgrade, "quota-upgrade"),

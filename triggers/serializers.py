@@ -33,7 +33,7 @@ class EventSerializer(serializers.Serializer[Any]):
     finished_at = serializers.DateTimeField(allow_null=True)
     delivery = serializers.UUIDField(help_text="the HTTP request it came in")
     attempts = serializers.IntegerField()
-    origin = serializers.CharField(help_text="live, test, replay or script")
+    origin = serializers.CharField(help_text="live, test, reconcile (we found it), replay or script")
 
     def get_status(self, event: Any) -> str:
         return "parked" if _is_parked(event) else str(event.status)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 from datetime import timedelta
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from celery import shared_task
-from celery.signals import worker_process_shutdown
+from celery.signals import worker_process_shutdown, worker_ready
 from django.db import connection
 from django.utils import timezone
+from kombu.exceptions import OperationalError
 
 from circuitos.env import env
 from governor import broker, hosts, notice_slack, notices, retention
@@ -26,14 +28,17 @@ from triggers import (
     app_claims,
     app_unclaimed,
     approvals,
+    backfill,
     bells,
     bulk_feed,
+    connected,
     crm_fields,
     dead_letters,
     delivery_retention,
     heartbeat,
     jail_sign,
     lanes,
+    missed,
     outbox_lanes,
     outbox_sender,
     parking,
@@ -47,10 +52,15 @@ from triggers import (
 )
 from triggers.runner import Supervisor
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 logger = logging.getLogger(__name__)
 
 SERVE_SECONDS = 5.0
 SEND_SECONDS = 5.0
+IMPORT_SECONDS = 3.0
+LOOK_SECONDS = 3.0
 
 
 @shared_task(name="triggers.tasks.serve_lanes")
@@ -135,6 +145,20 @@ def take_pulse(**_: Any) -> None:
     pulse.take(at=timezone.now(), is_well=heartbeat.is_well())
 
 
+@shared_task(name="triggers.tasks.import_history")
+def import_history(**_: Any) -> None:
+    """Go on with imports, while there is nothing live to do."""
+    connected.notice(at=timezone.now())
+    _in_spare_time(backfill.step, seconds=IMPORT_SECONDS)
+
+
+@shared_task(name="triggers.tasks.find_missed")
+def find_missed(*, is_start: bool = False, **_: Any) -> None:
+    """Ask CRMs what changed, and make events of what they never told."""
+    missed.mind(at=timezone.now(), is_start=is_start)
+    _in_spare_time(missed.step, seconds=LOOK_SECONDS)
+
+
 @shared_task(name="triggers.tasks.ensure_partitions")
 def ensure_partitions(**_: Any) -> None:
     """Make the coming days' partitions, and drop those past their time."""
@@ -149,6 +173,7 @@ def sweep_deliveries(**_: Any) -> None:
         retention.sweep(cursor, at=timezone.now())
         app_unclaimed.sweep(cursor, at=timezone.now())
         hosts.purge(cursor)
+    missed.forget_old(at=timezone.now())
 
 
 @shared_task(name="triggers.tasks.group_failures")
@@ -169,6 +194,15 @@ def look_at_audit(**_: Any) -> None:
     chain = audit_chain.look(at=timezone.now())
     if not chain.holds:
         logger.error("The audit log was tampered with. %s", chain.sentence)
+
+
+def _in_spare_time(step: Callable[..., bool], *, seconds: float) -> None:
+    """Page by page, for about so long; what is live goes first."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until and step(at=timezone.now()):
+        with connection.cursor() as cursor:
+            if lanes.with_work(cursor, limit=1):
+                return
 
 
 def _ring_waiting() -> None:
@@ -214,6 +248,15 @@ class _Process:
         if cls._supervisor is not None and cls._pid == os.getpid():
             cls._supervisor.zygote.close()
         cls._supervisor = None
+
+
+@worker_ready.connect
+def _look_after_start(**_: Any) -> None:
+    """What was not delivered while nothing ran is looked for at once."""
+    try:
+        find_missed.apply_async(kwargs={"is_start": True}, expires=60, retry=False)
+    except OperationalError as error:
+        logger.debug("The look after the start waits for the beat: %s", error)
 
 
 @worker_process_shutdown.connect

@@ -39,6 +39,7 @@ __all__ = [
     "Written",
     "apply_changes",
     "apply_incoming",
+    "compare",
     "existing",
     "get",
     "mark_written",
@@ -112,6 +113,20 @@ def apply_incoming(
 
     _apply(cursor, schema=schema, keys={(object, change.record_id) for change in changes}, merge=merge, at=at)
     return applied
+
+
+def compare(
+    cursor: Cursor, *, schema: str, object: str, changes: Sequence[Incoming], at: datetime
+) -> list[Applied]:
+    """What ``apply_incoming`` would do with each of the changes, and nothing is done."""
+    wanted = sorted({(object, change.record_id) for change in changes})
+    states = _lock(cursor, schema, wanted) if wanted else {}
+    return [
+        merge_incoming(
+            states.pop((object, change.record_id), State(change.record_id, change.source)), change, at=at
+        )
+        for change in changes
+    ]
 
 
 def apply_changes(

@@ -70,6 +70,7 @@ CALLS = {
     "connections_create": ("POST", "connections/?tenant=acme", {"crm": "hubspot", "account_id": "4815162"}),
     "connections_retrieve": ("GET", "connections/{connection}/", None),
     "connections_update": ("PATCH", "connections/{connection}/", {"name": "Sales", "is_active": True}),
+    "connections_history": ("GET", "connections/{connection}/history/", None),
     "connections_test": ("POST", "connections/{connection}/test/", None),
     "connections_rotate_secret": ("POST", "connections/{connection}/rotate-secret/", {}),
 }

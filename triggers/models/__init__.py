@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from triggers.models.agency import Agency
 from triggers.models.approval import Approval
+from triggers.models.backfill import ArrivedDay, Backfill, BackfillState, Reconciliation
 from triggers.models.budget import RateBudget
 from triggers.models.config import TriggerConfig
 from triggers.models.crm_fields import CrmFields
@@ -23,6 +24,9 @@ __all__ = [
     "Agency",
     "AppRefusal",
     "Approval",
+    "ArrivedDay",
+    "Backfill",
+    "BackfillState",
     "CrmFields",
     "DeadLetterGroup",
     "DeadLetterTenant",
@@ -37,6 +41,7 @@ __all__ = [
     "PastEvent",
     "Pulse",
     "RateBudget",
+    "Reconciliation",
     "RefusedCount",
     "RefusedDelivery",
     "Replay",

@@ -50,7 +50,7 @@ class EventFields(models.Model):
     # The mirror's image before this event (msgpack, sealed); None = not applied yet.
     before = models.BinaryField(null=True)
     old_known = models.BooleanField(default=False)
-    origin = models.CharField(max_length=12, default="live")  # live, test, replay, script
+    origin = models.CharField(max_length=12, default="live")  # live, test, reconcile, replay, script
     depth = models.SmallIntegerField(default=0)
     finished_at = models.DateTimeField(null=True)
 
