@@ -176,7 +176,7 @@ def _lost(connection: Connection, tenant: Tenant, *, at: datetime) -> dict[str, 
     if few > reconnecting.MOST_SHOWN:
         waits = f"More than {reconnecting.MOST_SHOWN:,} events wait"
     else:
-        waits = "1 event waits" if few == 1 else f"{few:,} events wait" if few else "No event waits"
+        waits = "1 event waits" if few == 1 else f"{few:,} events wait" if few else "No event waits yet"
     since = connection.reconnect_since
     return {"waits": waits, "lost_since": usage_words.moment(since, tenant.timezone, at=at) if since else ""}
 
