@@ -45,7 +45,9 @@ def assign(account: UnclaimedAccount, tenant: Tenant, *, actor: str, at: datetim
         if other is not None:
             raise CannotAssign(f"The account is linked to {other.tenant.name} already.")
         connection = (
-            Connection.objects.filter(tenant=tenant, crm=account.crm, account_id=account.account_id)
+            Connection.objects.filter(
+                tenant=tenant, crm=account.crm, account_id=account.account_id, is_workflow=False
+            )
             .order_by("-is_active", "pk")
             .first()
         )
@@ -75,7 +77,11 @@ def claim(account: UnclaimedAccount, connection: Connection, *, at: datetime) ->
 def review(*, at: datetime) -> int:
     """A round of the beat: what came while an account was being linked, or before. Returns how many ran."""
     mine = Connection.objects.filter(
-        crm=OuterRef("crm"), account_id=OuterRef("account_id"), is_proven=True, is_active=True
+        crm=OuterRef("crm"),
+        account_id=OuterRef("account_id"),
+        is_proven=True,
+        is_workflow=False,
+        is_active=True,
     )
     ran = 0
     for account in UnclaimedAccount.objects.filter(Exists(mine)).order_by("pk")[:AT_A_TIME]:
@@ -92,7 +98,7 @@ def review(*, at: datetime) -> int:
 def _owners(account: UnclaimedAccount) -> QuerySet[Connection]:
     found: QuerySet[Connection] = (
         Connection.objects.select_related("tenant")
-        .filter(crm=account.crm, account_id=account.account_id, is_proven=True)
+        .filter(crm=account.crm, account_id=account.account_id, is_proven=True, is_workflow=False)
         .order_by("pk")
     )
     return found

@@ -46,7 +46,7 @@ def accept(
         of_account = Connection.objects.select_for_update().filter(crm=crm, account_id=granted.account_id)
         if of_account.filter(is_proven=True).exclude(tenant=tenant).exists():
             raise LinkedElsewhere("This account is connected to somebody else here. Ask your service team.")
-        connection = of_account.filter(tenant=tenant).order_by("-is_active", "pk").first()
+        connection = of_account.filter(tenant=tenant, is_workflow=False).order_by("-is_active", "pk").first()
         if connection is None:
             connection = connect(tenant=tenant, crm=crm, account_id=granted.account_id, name=name)
         connection.is_proven = connection.is_active = True

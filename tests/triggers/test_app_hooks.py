@@ -98,6 +98,17 @@ class TestGoHighLevel:
         assert str(kept.code) == answer.document["event_ids"][0]
         assert b"ada" not in bytes(kept.body).lower()
 
+    def test_a_workflows_connection_is_not_the_apps(self, web: Web, acme: Tenant) -> None:
+        """Its bodies are of another shape."""
+        mine = account()
+        made = make_connection(acme, "gohighlevel", account_id=mine, is_proven=True)
+        Connection.objects.filter(pk=made.pk).update(is_workflow=True)
+
+        assert ghl(web, contact_create(location=mine)).status == 202
+
+        assert records(acme) == []
+        assert UnclaimedEvent.objects.get().account.account_id == mine
+
     def test_what_is_not_meant_for_us_is_401_and_noted(self, web: Web) -> None:
         stolen = ghl(web, contact_create(location=account()), key=STRANGER_KEY)
         other = ghl(web, contact_create(location=account(), appId="another-app"))
