@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from benchmarks import judgment_data, judgment_train
-from governor.judgment import classifier, code_injection
+from governor.judgment import classifier, code_injection, judge
 from governor.judgment.findings import Verdict
 from governor.judgment.judge import judge_batch, judge_record, judge_text
 
@@ -46,10 +46,12 @@ def _judging_by(weights: Any, intercept: float, middle: float) -> Iterator[None]
     told = json.loads(classifier.packed(weights, intercept=intercept, middle=middle))
     shipped, classifier.weights = classifier.weights, lambda: loaded  # type: ignore[assignment]
     loaded = classifier.unpacked(told)
+    judge.forget()
     try:
         yield
     finally:
         classifier.weights = shipped
+        judge.forget()
 
 
 def _is_held(text: str) -> bool:

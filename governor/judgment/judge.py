@@ -10,6 +10,7 @@ cost a microsecond each.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from governor.judgment import (
@@ -83,9 +84,27 @@ def judge_batch(
 
 
 def _text(text: str, place: str) -> tuple[str, list[Finding]]:
-    """``text`` after sanitising, and everything found in it."""
+    """``text`` after sanitising, and everything found in it. Short values come again and again."""
     if signs.is_harmless_shape(text):
         return text, []
+    if len(text) <= signs.FEW:
+        plain, found = _short(text, place)
+        return plain, list(found)
+    return _judged(text, place)
+
+
+@lru_cache(maxsize=4096)
+def _short(text: str, place: str) -> tuple[str, tuple[Finding, ...]]:
+    plain, found = _judged(text, place)
+    return plain, tuple(found)
+
+
+def forget() -> None:
+    """Forgets what short values came to: for who judges by other weights."""
+    _short.cache_clear()
+
+
+def _judged(text: str, place: str) -> tuple[str, list[Finding]]:
     plain, found = unicode_form.canonical(text, place=place)
     if signs.may_hold_marks(plain):
         plain, more = context_escape.stripped(plain, place=place)

@@ -17,6 +17,7 @@ LONGEST_NAME = 200  # of a field
 LONGEST_TEXT = 500_000  # of one value; judged in slices long before that
 
 _SCALARS = frozenset({int, float, bool, type(None)})
+_SMALL = _SCALARS | {str}
 
 
 def strings(fields: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -101,6 +102,13 @@ def _is_small(fields: Mapping[str, Any]) -> bool:
                 return False
         elif kind is list:
             if len(value) > 15 or any(type(item) is not str or len(item) > LONGEST_TEXT for item in value):
+                return False
+        elif kind is dict:
+            if len(value) > 15 or any(type(item) not in _SMALL for item in value.values()):
+                return False
+            if any(len(name) > LONGEST_NAME for name in value):
+                return False
+            if any(type(item) is str and len(item) > LONGEST_TEXT for item in value.values()):
                 return False
         elif kind not in _SCALARS:
             return False
