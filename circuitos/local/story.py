@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from circuitos.local.supervise import Supervisor
 
 ORDERS = 200
-BAD_TOTAL = "twelve"
+BAD_TOTAL = -12
 CONCURRENCY = 16
 FINISH_SECONDS = 60.0
 EXECUTION_PAGE = "/admin/triggers/execution/{}/change/"

@@ -15,7 +15,6 @@ class Order(BaseModel):
     id: str
     email: str
     total: float = Field(ge=0)
-    items: int = Field(ge=1)
 
 
 class OrderTrigger(CircuitTrigger):

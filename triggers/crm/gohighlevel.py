@@ -146,6 +146,10 @@ def normalise(raw: bytes, *, kind: str, tenant_settings: Mapping[str, Any]) -> N
     kind, name, _ = _identify(document, content, kind)
     names = NAMES.get(name)
     if names is None:
+        if name == "Order" and type(content.get("source")) is dict:
+            # Where it was bought, as an object: its kind is what our field takes.
+            source = content["source"]
+            content = {**content, "source": source.get("type"), "sourceDetails": source}
         fitted = fit(name, content, names={}, tenant_settings=tenant_settings, envelope=ENVELOPE)
         return Normalised(fitted, is_partial=False)
     fields: dict[str, Any] = dict.fromkeys(DOCUMENTED[name])
