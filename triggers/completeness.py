@@ -34,6 +34,14 @@ class Completeness:
         return 100.0 if not self.found else min(round(100 * self.delivered / of, 2), 99.99)
 
     @property
+    def delivered_text(self) -> str:
+        return f"{self.delivered:,}"
+
+    @property
+    def found_text(self) -> str:
+        return f"{self.found:,}"
+
+    @property
     def text(self) -> str:
         return "" if self.percent is None else f"{self.percent:.2f} %" if self.found else "100 %"
 

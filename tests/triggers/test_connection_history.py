@@ -127,7 +127,7 @@ class TestConsole:
         page = console.get(f"/admin/tenants/connection/{imported.code}/change/").content.decode()
 
         assert "of 61 won, 48 would have been hot" in page
-        assert "99.98 %: 4999 told, 1 found by us" in page
+        assert "99.98 %: 4,999 told, 1 found by us" in page
 
     def test_lists_completeness_at_the_same_cost(self, console, imported):
         console.get("/admin/triggers/reconciliation/")
