@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from django.db import transaction
 
 from tenants.models import Connection
-from triggers import backfill, missed
+from triggers import backfill, crm_fields, missed
 from triggers.crm.readers import READERS
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ def connected(connection: Connection, *, at: datetime) -> bool:
     with transaction.atomic():
         missed.watch(connection, at=at)
         backfill.queue(connection, at=at)
+        crm_fields.read_soon(connection)
     return True
 
 

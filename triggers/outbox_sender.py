@@ -241,7 +241,8 @@ class _Sender:
             outbox_lanes.leave(self._cursor, self._lease, _rows(call.writes), at=at)
         try:
             answer = self._send(call, token, at)
-            if answer.status == 401 and self._known is not None and self._known.refresh_token:
+            known = self._known
+            if answer.status == 401 and known is not None and renewal.is_renewable(self._of, known):
                 # It was taken back before its time; with a new one the same request may pass.
                 answer = self._send(call, self._renewed(at), at)
         except egress.EgressRefused as refused:
@@ -284,7 +285,7 @@ class _Sender:
 
     def _fresh_token(self, at: datetime) -> str:
         assert self._known is not None
-        is_stale = self._known.is_stale(at) and self._known.refresh_token is not None
+        is_stale = self._known.is_stale(at) and renewal.is_renewable(self._of, self._known)
         return self._renewed(at) if is_stale else self._known.token
 
     def _renewed(self, at: datetime) -> str:

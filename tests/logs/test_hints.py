@@ -39,6 +39,13 @@ NO_ERRORS = {
     "records.update",
     "records.upsert",
     "tenants.records",
+    # Of connections: pages say them with what to do.
+    "triggers.access-revoked",
+    "triggers.crm-unauthorised",
+    "triggers.crm-unavailable",
+    "triggers.no-definitions",
+    "triggers.not-renewed",
+    "triggers.read-refused",
 }
 
 

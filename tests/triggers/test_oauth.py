@@ -13,13 +13,16 @@ from django.test import Client
 from pytest_httpserver import HTTPServer
 
 from circuitos import env as environment
+from tenants import credentials
 from tenants.connections import api_token, needs_reconnecting
+from tenants.credentials import Credentials
 from tenants.models import AuditEvent, Connection, Tenant
 from tenants.secrets import unseal
 from tenants.staff_roles import give_role
 from tests.crm_servers.oauth import CLIENT_ID, CLIENT_SECRET, COMPANY, OAuth
 from tests.factories import make_connection
 from triggers import agencies, oauth_state, oauth_views
+from triggers.crm import renewal
 from triggers.models import Agency, UnclaimedAccount
 
 pytestmark = pytest.mark.django_db
@@ -293,6 +296,32 @@ class TestAgency:
 
         assert first == second != old
         assert [form["grant_type"] for _, form in oauth.forms][1:] == ["refresh_token"]
+
+    def test_a_locations_token_without_a_refresh_token_comes_from_the_agency(self, agency, acme):
+        linked = make_connection(acme, "gohighlevel", account_id="loc-1")
+        linked.company_id = COMPANY
+        linked.save(update_fields=["company_id"])
+        at = datetime.now(UTC)
+        old = Credentials("gone", None, at, ("a.b",))
+        credentials.store(linked, old)
+
+        fresh = renewal.renew(linked, old, at=at)
+
+        assert fresh.token != "gone"
+        assert fresh.expires_at > at + timedelta(hours=1)
+        assert api_token(Connection.objects.get(pk=linked.pk)) == fresh.token
+
+    def test_a_location_whose_agency_is_gone_needs_reconnecting(self, agency, acme):
+        linked = make_connection(acme, "gohighlevel", account_id="loc-1")
+        linked.company_id = "another-company"
+        linked.save(update_fields=["company_id"])
+        old = Credentials("gone", None, datetime.now(UTC))
+        credentials.store(linked, old)
+
+        with pytest.raises(renewal.Revoked):
+            renewal.renew(linked, old, at=datetime.now(UTC))
+
+        assert Connection.objects.get(pk=linked.pk).reconnect_since is not None
 
     def test_an_owners_agency_waits_for_an_operator(self, oauth, acme, owner, member):
         page = sentence(install(client_of(owner), oauth, companyId=COMPANY, userType="Company"), 200)

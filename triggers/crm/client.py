@@ -93,7 +93,7 @@ class Client:
         """
         known = self._credentials()
         answer = self._send(method, path, params=params, json=json, known=known, is_counted=is_counted)
-        if answer.status == 401 and known.refresh_token is not None:
+        if answer.status == 401 and renewal.is_renewable(self._of, known):
             known = self._renewed(known)
             answer = self._send(method, path, params=params, json=json, known=known, is_counted=is_counted)
         if answer.status == 401:
@@ -104,7 +104,7 @@ class Client:
     def _credentials(self) -> Credentials:
         if self._known is None:
             raise Unauthorised("There is no token for this connection.")
-        if self._known.is_stale(timezone.now()) and self._known.refresh_token is not None:
+        if self._known.is_stale(timezone.now()) and renewal.is_renewable(self._of, self._known):
             return self._renewed(self._known)
         return self._known
 

@@ -68,6 +68,11 @@ def provider(crm: str) -> Provider | None:
     return found if found is not None and found.client_id and found.client_secret else None
 
 
+def is_renewable(connection: Connection, known: Credentials) -> bool:
+    """Whether there is something to renew it by: a refresh token, or the agency it is a location of."""
+    return known.refresh_token is not None or bool(connection.company_id)
+
+
 def renew(connection: Connection, stale: Credentials, *, at: datetime) -> Credentials:
     """A fresh token in place of ``stale``, which another worker may have got already.
 
@@ -97,6 +102,8 @@ def renew(connection: Connection, stale: Credentials, *, at: datetime) -> Creden
 
 def _asked(connection: Connection, known: Credentials, *, at: datetime) -> Credentials:
     of = provider(connection.crm)
+    if known.refresh_token is None and connection.company_id:
+        return _of_agency(connection, known, at=at)
     if known.refresh_token is None or of is None:
         raise Revoked("The CRM refused the token, and nothing renews it.")
     said = {
@@ -122,6 +129,21 @@ def _asked(connection: Connection, known: Credentials, *, at: datetime) -> Crede
     if answer.status != 200 or not isinstance(token, str) or not token:
         raise NotRenewed(f"The CRM gave no new token; it answered {answer.status}.")
     return received(document, at=at, before=known)
+
+
+def _of_agency(connection: Connection, known: Credentials, *, at: datetime) -> Credentials:
+    """A location's token of an agency has no refresh token: the agency's gives another."""
+    from triggers import agencies, oauth_providers  # they install, and an install reads the CRM with us
+
+    try:
+        granted = agencies.token_for(connection, at=at)
+    except agencies.NotChosen:
+        raise Revoked(REVOKED) from None
+    except oauth_providers.InstallFailed as error:
+        raise NotRenewed(f"The CRM gave no new token: {error}") from None
+    return credentials.Credentials(
+        granted.token, granted.refresh_token, granted.expires_at, granted.scopes or known.scopes
+    )
 
 
 def received(document: dict[str, Any], *, at: datetime, before: Credentials | None = None) -> Credentials:
