@@ -102,8 +102,7 @@ def complete(result: dict[str, Any], **_: Any) -> dict[str, Any]:
         operation["responses"] = dict(sorted(responses.items()))
         _exemplify(operation, body)
     shapes = result["components"]["schemas"]
-    if "Filter" in shapes:
-        asked.add("Filter")  # stands in a body
+    asked |= {"Filter", "FilterRequest"} & shapes.keys()  # stands in a body
     for name in asked - {""}:
         # What is not named is refused (``tenants.strict``).
         shapes[name.rpartition("/")[2]]["additionalProperties"] = False

@@ -206,7 +206,7 @@ class TestLinking:
         [
             {},
             [],
-            {"crm": "salesforce"},
+            {"crm": "sugarcrm"},
             {"crm": 1},
             {"crm": "standard", "more": 1},
             {"crm": "standard", "secrets": [""]},

@@ -22,6 +22,7 @@ from tests.triggers.engine import (
     statuses,
     supervisor,
 )
+from triggers import claim
 from triggers.claim import MOST_BYTES, choose
 from triggers.models import Execution, LiveEvent, TriggerConfig
 
@@ -87,9 +88,10 @@ class TestOrder:
         assert runs.batches == [["c1", "c2"], ["c1"], ["c1"], ["c1"], ["c1"]]
         assert [job.records[0]["first_name"] for job in runs.jobs] == ["n0", "n1", "n2", "n3", "n4"]
 
-    def test_large_events_run_in_several_batches(self, acme):
+    def test_large_events_run_in_several_batches(self, acme, monkeypatch):
+        monkeypatch.setattr(claim, "MOST_BYTES", 80_000)
         for number in range(20):
-            put(acme, f"c{number:02}", source="x" * 1_000_000)
+            put(acme, f"c{number:02}", source="x" * 20_000)
         runs = Runs()
 
         drain(supervisor(runs))
