@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from datetime import datetime
 
-    from triggers.crm.definitions import Client as Asks
     from triggers.crm.definitions import Definition
+    from triggers.crm.reader import Asks
     from triggers.crm.score_fields import Made
 
 # Names travel with the tenant's settings to each execution: as many as a CRM account can sensibly have.

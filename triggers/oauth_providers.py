@@ -53,6 +53,12 @@ class InstallFailed(CodedError):
     status = 502
 
 
+class Refused(InstallFailed):
+    """The CRM says no: what was shown to it is used up, taken back, or another app's."""
+
+    code = "triggers.install-refused"
+
+
 @dataclass(frozen=True, slots=True)
 class Granted:
     """What the CRM gave for a code: tokens, and whose they are."""
@@ -120,8 +126,11 @@ def exchange(crm: str, code: str, *, redirect_uri: str, at: datetime) -> Granted
 
 
 def renew(crm: str, refresh_token: str, *, at: datetime) -> Granted:
-    """New tokens for a refresh token, which is used up by it. Raises ``NotSetUp`` or ``InstallFailed``."""
-    return _granted(crm, {"grant_type": "refresh_token", "refresh_token": refresh_token}, at=at)
+    """New tokens for a refresh token, which is used up by it.
+
+    Raises ``NotSetUp``, ``Refused`` when the access was taken back, or ``InstallFailed``.
+    """
+    return _tokens(crm, {"grant_type": "refresh_token", "refresh_token": refresh_token}, at=at)
 
 
 def locations(token: str, company_id: str) -> list[Location]:
@@ -163,11 +172,8 @@ def location_token(token: str, company_id: str, location_id: str, *, at: datetim
 
 
 def _granted(crm: str, form: dict[str, str], *, at: datetime) -> Granted:
-    client_id, secret = app(crm)
-    form = {**form, "client_id": client_id, "client_secret": secret}
+    granted = _tokens(crm, form, at=at)
     if crm == CRM.HUBSPOT:
-        said = _ask("POST", f"{settings.HUBSPOT_API_URL}/oauth/v1/token", form=form)
-        granted = _read(said, at=at)
         about = _ask("GET", f"{settings.HUBSPOT_API_URL}/oauth/v1/access-tokens/{granted.token}")
         hub = about.get("hub_id")
         if type(hub) is not int:
@@ -175,8 +181,15 @@ def _granted(crm: str, form: dict[str, str], *, at: datetime) -> Granted:
         scopes = about.get("scopes")
         named = tuple(str(scope) for scope in scopes) if type(scopes) is list else ()
         return Granted(granted.token, granted.refresh_token, granted.expires_at, named, str(hub))
-    said = _ask("POST", f"{settings.GOHIGHLEVEL_API_URL}/oauth/token", form=form)
-    return _read(said, at=at)
+    return granted
+
+
+def _tokens(crm: str, form: dict[str, str], *, at: datetime) -> Granted:
+    client_id, secret = app(crm)
+    form = {**form, "client_id": client_id, "client_secret": secret}
+    if crm == CRM.HUBSPOT:
+        return _read(_ask("POST", f"{settings.HUBSPOT_API_URL}/oauth/v1/token", form=form), at=at)
+    return _read(_ask("POST", f"{settings.GOHIGHLEVEL_API_URL}/oauth/token", form=form), at=at)
 
 
 def _read(said: Mapping[str, Any], *, at: datetime) -> Granted:
@@ -221,7 +234,7 @@ def _ask(
     if answer.status >= 500 or answer.status == 429:
         raise InstallFailed(f"The CRM answered {answer.status}. Try again in a minute.")
     if answer.status >= 400:
-        raise InstallFailed(
+        raise Refused(
             f"The CRM refused ({answer.status}): the code was used before, is too old, or is of another app."
         )
     try:

@@ -298,18 +298,11 @@ class _Sender:
 
     def _wait_for_turn(self) -> None:
         """Take a turn within the connection's rate budget. Raises ``_Wait`` when none is near."""
-        allowed = budget.BUDGETS.get(self._of.crm, budget.UNKNOWN)
-        until = time.monotonic() + PATIENCE
-        while True:
-            with transaction.atomic():
-                seconds = budget.take(self._cursor, self._of.pk, allowed)
-            if not seconds:
-                return
-            if time.monotonic() + seconds > until:
-                raise _Wait(
-                    f"{self._of.get_crm_display()} takes no more of us now.", seconds=seconds, is_tried=False
-                )
-            time.sleep(seconds)
+        seconds = budget.wait_for_turn(self._cursor, self._of, patience=PATIENCE)
+        if seconds:
+            raise _Wait(
+                f"{self._of.get_crm_display()} takes no more of us now.", seconds=seconds, is_tried=False
+            )
 
     def _count(self, at: datetime) -> None:
         """Count the request against the tenant's API calls. Raises ``_Wait`` when none is left."""

@@ -48,6 +48,11 @@ class OAuth:
         """A token that was had before."""
         return str(self._issue(whose)["access_token"])
 
+    def forget(self) -> None:
+        """Somebody threw us out: no token and no refresh token is good any more."""
+        self._tokens.clear()
+        self._refresh.clear()
+
     def _token(self, request: Request) -> Response:
         form = request.form.to_dict()
         self.forms.append((request.path, form))

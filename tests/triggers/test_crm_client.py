@@ -18,6 +18,7 @@ from tenants.credentials import Credentials
 from tenants.models import Connection
 from tenants.scope import every_tenant
 from tests.crm_servers.accounts import CLIENT_ID, CLIENT_SECRET, Accounts, say
+from triggers import oauth_providers
 from triggers.crm import budget, renewal
 from triggers.crm.budget import Budget
 from triggers.crm.client import Client, CrmUnavailable, Unauthorised
@@ -33,9 +34,9 @@ def crm(settings, monkeypatch):
         double.serve("/contacts/c1", "GET", lambda request: say(200, {"version": request.headers["Version"]}))
         settings.GOHIGHLEVEL_API_URL = settings.HUBSPOT_API_URL = double.url
         settings.EGRESS_ALLOW = ["127.0.0.1"]
-        known = renewal.env()
+        known = oauth_providers.env()
         ours = replace(known, gohighlevel_client_id=CLIENT_ID, gohighlevel_client_secret=CLIENT_SECRET)
-        monkeypatch.setattr(renewal, "env", lambda: ours)
+        monkeypatch.setattr(oauth_providers, "env", lambda: ours)
         hosts.forget()
         yield double
 

@@ -311,6 +311,20 @@ class TestAgency:
         assert fresh.expires_at > at + timedelta(hours=1)
         assert api_token(Connection.objects.get(pk=linked.pk)) == fresh.token
 
+    def test_a_location_whose_agency_was_thrown_out_needs_reconnecting(self, agency, oauth, acme):
+        linked = make_connection(acme, "gohighlevel", account_id="loc-1")
+        linked.company_id = COMPANY
+        linked.save(update_fields=["company_id"])
+        later = datetime.now(UTC) + timedelta(days=2)  # the agency's token has ended
+        old = Credentials("gone", None, later)
+        credentials.store(linked, old)
+        oauth.forget()
+
+        with pytest.raises(renewal.Revoked):
+            renewal.renew(linked, old, at=later)
+
+        assert Connection.objects.get(pk=linked.pk).reconnect_since is not None
+
     def test_a_location_whose_agency_is_gone_needs_reconnecting(self, agency, acme):
         linked = make_connection(acme, "gohighlevel", account_id="loc-1")
         linked.company_id = "another-company"

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from django.db import transaction
 
 from tenants.choices import CRM
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from tenants.models import Connection
 
 # A row is made on first use, and refilled as time went by. What comes back: the seconds to wait, 0 = go.
 _TAKE = """
@@ -80,6 +85,18 @@ def take(cursor: Any, connection_id: int, budget: Budget) -> float:
     cursor.execute(_WAIT, said)
     (seconds,) = cursor.fetchone()
     return float(seconds)
+
+
+def wait_for_turn(cursor: Any, connection: Connection, *, patience: float) -> float:
+    """Take a turn, waiting so many seconds for it. Returns 0.0, or how long it would have taken."""
+    allowed = BUDGETS.get(connection.crm, UNKNOWN)
+    until = time.monotonic() + patience
+    while True:
+        with transaction.atomic():
+            seconds = take(cursor, connection.pk, allowed)
+        if not seconds or time.monotonic() + seconds > until:
+            return seconds
+        time.sleep(seconds)
 
 
 def hold(cursor: Any, connection_id: int, *, seconds: float) -> None:

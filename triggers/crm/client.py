@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json as codec
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -73,7 +72,6 @@ class Client:
     def __init__(self, connection: Connection, *, patience: float = PATIENCE) -> None:
         self._of = connection
         self._base = renewal.base_url(connection.crm)
-        self._budget = budget.BUDGETS.get(connection.crm, budget.UNKNOWN)
         self._patience = patience
         self._known = credentials.load(connection)
 
@@ -149,17 +147,12 @@ class Client:
         return Answer(said.status, said.headers, said.body, _document(said.body))
 
     def _wait_for_turn(self) -> None:
-        until = time.monotonic() + self._patience
-        while True:
-            with transaction.atomic(), database.cursor() as cursor:
-                seconds = budget.take(cursor, self._of.pk, self._budget)
-            if not seconds:
-                return
-            if time.monotonic() + seconds > until:
-                raise CrmUnavailable(
-                    "The requests that the CRM takes of us just now are used up.", retry_after=seconds
-                )
-            time.sleep(seconds)
+        with database.cursor() as cursor:
+            seconds = budget.wait_for_turn(cursor, self._of, patience=self._patience)
+        if seconds:
+            raise CrmUnavailable(
+                "The requests that the CRM takes of us just now are used up.", retry_after=seconds
+            )
 
     def _count(self) -> None:
         at = timezone.now()

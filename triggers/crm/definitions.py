@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from tenants.choices import CRM
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from tenants.models import Connection
+    from triggers.crm.reader import Asks
 
 MOST = 2_000  # definitions kept of one connection
 MOST_OPTIONS = 20
@@ -29,29 +30,6 @@ class NoDefinitions(CodedError):
 
     code = "triggers.no-definitions"
     status = 502
-
-
-class Answer(Protocol):
-    """What a CRM answered."""
-
-    @property
-    def status(self) -> int: ...
-    @property
-    def document(self) -> Any: ...
-
-
-class Client(Protocol):
-    """What asks a CRM: ``triggers.crm.client.Client``."""
-
-    def request(
-        self,
-        method: str,
-        path: str,
-        *,
-        params: Mapping[str, Any] | None = None,
-        json: Any = None,
-        is_counted: bool = True,
-    ) -> Answer: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +58,7 @@ def of_document(kept: Any) -> list[Definition]:
     return [Definition(**{**each, "options": tuple(each.get("options") or ())}) for each in kept or ()]
 
 
-def ask(client: Client, connection: Connection, *, is_counted: bool = True) -> list[Definition]:
+def ask(client: Asks, connection: Connection, *, is_counted: bool = True) -> list[Definition]:
     """The definitions as the CRM has them now; ``is_counted`` is the client's.
 
     Raises ``NoDefinitions``, and what the client raises.
@@ -161,7 +139,7 @@ def _standard() -> list[Definition]:
     ]
 
 
-def _asked(client: Client, path: str, *, params: Mapping[str, Any] | None = None, is_counted: bool) -> Any:
+def _asked(client: Asks, path: str, *, params: Mapping[str, Any] | None = None, is_counted: bool) -> Any:
     answer = client.request("GET", path, params=params, is_counted=is_counted)
     if answer.status in {401, 403}:
         raise NoDefinitions("The CRM refuses to tell its fields: the token may not read them.")

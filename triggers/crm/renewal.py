@@ -7,29 +7,22 @@ pair stands: the provider refuses it, and the connection says that it needs reco
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode
+from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.db import transaction
 
-from circuitos.env import env
-from governor import egress
 from tenants import credentials
-from tenants.choices import CRM
 from tenants.connections import needs_reconnecting
 from tenants.errors import CodedError
 from tenants.models import Connection
+from triggers import oauth_providers
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from tenants.credentials import Credentials
 
-SECONDS = 10.0
 REVOKED = "The CRM no longer accepts our access; somebody took it back, or it ended."
 
 
@@ -45,27 +38,6 @@ class Revoked(CodedError):
 
     code = "triggers.access-revoked"
     status = 409
-
-
-@dataclass(frozen=True)
-class Provider:
-    """Where a CRM gives tokens, and who we are there."""
-
-    path: str
-    client_id: str
-    client_secret: str
-
-
-def provider(crm: str) -> Provider | None:
-    """The OAuth provider of a CRM; None when it has none, or our app is not set up."""
-    known = {
-        CRM.GOHIGHLEVEL.value: Provider(
-            "/oauth/token", env().gohighlevel_client_id, env().gohighlevel_client_secret
-        ),
-        CRM.HUBSPOT.value: Provider("/oauth/v1/token", env().hubspot_client_id, env().hubspot_client_secret),
-    }
-    found = known.get(crm)
-    return found if found is not None and found.client_id and found.client_secret else None
 
 
 def is_renewable(connection: Connection, known: Credentials) -> bool:
@@ -101,73 +73,26 @@ def renew(connection: Connection, stale: Credentials, *, at: datetime) -> Creden
 
 
 def _asked(connection: Connection, known: Credentials, *, at: datetime) -> Credentials:
-    of = provider(connection.crm)
-    if known.refresh_token is None and connection.company_id:
-        return _of_agency(connection, known, at=at)
-    if known.refresh_token is None or of is None:
-        raise Revoked("The CRM refused the token, and nothing renews it.")
-    said = {
-        "grant_type": "refresh_token",
-        "client_id": of.client_id,
-        "client_secret": of.client_secret,
-        "refresh_token": known.refresh_token,
-    }
-    try:
-        answer = egress.send(
-            "POST",
-            base_url(connection.crm) + of.path,
-            headers={"content-type": "application/x-www-form-urlencoded", "accept": "application/json"},
-            body=urlencode(said).encode(),
-            timeout=SECONDS,
-        )
-    except (egress.CalloutFailed, egress.EgressRefused) as error:
-        raise NotRenewed(f"The CRM gave no new token: {error}") from None
-    document = _document(answer.body)
-    if answer.status in {400, 401, 403}:
-        raise Revoked(REVOKED)
-    token = document.get("access_token")
-    if answer.status != 200 or not isinstance(token, str) or not token:
-        raise NotRenewed(f"The CRM gave no new token; it answered {answer.status}.")
-    return received(document, at=at, before=known)
-
-
-def _of_agency(connection: Connection, known: Credentials, *, at: datetime) -> Credentials:
-    """A location's token of an agency has no refresh token: the agency's gives another."""
-    from triggers import agencies, oauth_providers  # they install, and an install reads the CRM with us
+    from triggers import agencies  # it installs, and an install reads the CRM with us
 
     try:
-        granted = agencies.token_for(connection, at=at)
-    except agencies.NotChosen:
+        if known.refresh_token is not None:
+            granted = oauth_providers.renew(connection.crm, known.refresh_token, at=at)
+        else:
+            # A location's token has no refresh token of its own: its agency's gives another.
+            granted = agencies.token_for(connection, at=at)
+    except (oauth_providers.NotSetUp, oauth_providers.Refused, agencies.NotChosen):
         raise Revoked(REVOKED) from None
     except oauth_providers.InstallFailed as error:
-        raise NotRenewed(f"The CRM gave no new token: {error}") from None
+        raise NotRenewed(f"The CRM gave no new token. {error}") from None
     return credentials.Credentials(
-        granted.token, granted.refresh_token, granted.expires_at, granted.scopes or known.scopes
-    )
-
-
-def received(document: dict[str, Any], *, at: datetime, before: Credentials | None = None) -> Credentials:
-    """The credentials in a token endpoint's answer; what it leaves out stays as it was."""
-    seconds = document.get("expires_in")
-    scopes = document.get("scope")
-    given = document.get("refresh_token")
-    kept = before.refresh_token if before else None
-    return credentials.Credentials(
-        token=document["access_token"],
-        refresh_token=given if isinstance(given, str) else kept,
-        expires_at=at + timedelta(seconds=seconds) if isinstance(seconds, int | float) else None,
-        scopes=tuple(scopes.split()) if isinstance(scopes, str) else before.scopes if before else (),
+        granted.token,
+        granted.refresh_token or known.refresh_token,
+        granted.expires_at,
+        granted.scopes or known.scopes,
     )
 
 
 def base_url(crm: str) -> str:
     """Where the CRM's API is."""
     return str(getattr(settings, {"gohighlevel": "GOHIGHLEVEL_API_URL", "hubspot": "HUBSPOT_API_URL"}[crm]))
-
-
-def _document(body: bytes) -> dict[str, Any]:
-    try:
-        document = json.loads(body)
-    except ValueError:
-        return {}
-    return document if isinstance(document, dict) else {}

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
     from tenants.models import Connection
-    from triggers.crm.definitions import Client, Definition
+    from triggers.crm.definitions import Definition
+    from triggers.crm.reader import Asks
 
 Kind = Literal["number", "text", "long", "flag"]
 # The rows that lead scoring writes, in their order. HubSpot refuses a write that names a field it lacks.
@@ -60,7 +61,7 @@ def missing(definitions: Iterable[Definition]) -> list[str]:
     return [name for name in SCORE_FIELDS if name not in has]
 
 
-def create(client: Client, connection: Connection, *, there: Collection[str]) -> list[Made]:
+def create(client: Asks, connection: Connection, *, there: Collection[str]) -> list[Made]:
     """Make the fields that are not ``there``; one that somebody made meanwhile counts as there.
 
     When the CRM cannot be reached, the fields left are not tried, and say why.
@@ -81,7 +82,7 @@ def create(client: Client, connection: Connection, *, there: Collection[str]) ->
     return made
 
 
-def _create(client: Client, connection: Connection, name: str, label: str, kind: Kind) -> Made:
+def _create(client: Asks, connection: Connection, name: str, label: str, kind: Kind) -> Made:
     path, body = _request(connection, name, label, kind)
     answer = client.request("POST", path, json=body)
     if answer.status in {200, 201}:
