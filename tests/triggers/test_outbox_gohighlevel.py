@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -21,9 +22,8 @@ from tenants.scope import every_tenant
 from tests.crm_servers.accounts import CLIENT_ID, CLIENT_SECRET, say
 from tests.crm_servers.highlevel_writes import HighLevel
 from tests.triggers.engine import Runs, drain, put, supervisor
-from triggers import outbox, outbox_sender
-from triggers.crm import budget, renewal
-from triggers.crm.renewal import Provider
+from triggers import oauth_providers, outbox, outbox_sender
+from triggers.crm import budget
 from triggers.models import LiveEvent, OutboxLane, OutboxWrite, RateBudget
 
 if TYPE_CHECKING:
@@ -294,9 +294,10 @@ class TestBudget:
 class TestTokens:
     @pytest.fixture
     def install(self, account, highlevel, monkeypatch) -> Any:
-        monkeypatch.setattr(
-            renewal, "provider", lambda crm: Provider("/oauth/token", CLIENT_ID, CLIENT_SECRET)
+        ours = replace(
+            oauth_providers.env(), gohighlevel_client_id=CLIENT_ID, gohighlevel_client_secret=CLIENT_SECRET
         )
+        monkeypatch.setattr(oauth_providers, "env", lambda: ours)
 
         def install(*, ends_in: int) -> None:
             token, refresh = highlevel.issue()
