@@ -15,8 +15,13 @@ _DROPPED = ("data", "cookies", "env")
 
 
 def start(dsn: str, *, environment: str, transport: Any = None) -> None:
-    """Send what goes wrong to Sentry: no bodies, no local variables, and the rest masked."""
+    """Send what goes wrong to Sentry: no bodies, no local variables, and the rest masked.
+
+    It follows nobody: the integration with the standard library writes into the environment of each child
+    process, a jail's too, and into the headers of requests to whoever a script calls.
+    """
     import sentry_sdk
+    from sentry_sdk.integrations.stdlib import StdlibIntegration
 
     sentry_sdk.init(
         dsn=dsn,
@@ -26,6 +31,8 @@ def start(dsn: str, *, environment: str, transport: Any = None) -> None:
         before_send=scrub,
         before_send_transaction=scrub,
         before_breadcrumb=scrub_crumb,
+        disabled_integrations=[StdlibIntegration()],
+        trace_propagation_targets=[],
         transport=transport,
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import subprocess
 
 import pytest
 import sentry_sdk
@@ -29,7 +30,7 @@ def reports():
     kept = _Kept()
     sentry.start("https://public@sentry.test/1", environment="test", transport=kept)
     yield kept.sent
-    sentry_sdk.init()
+    sentry_sdk.get_global_scope().set_client(None)
 
 
 class TestReport:
@@ -48,6 +49,13 @@ class TestReport:
         assert "test_sentry.py" in said
         for hidden in ("ada.lovelace", "555 0144", "abcdef0123456789", KEY, "hunter2"):
             assert hidden not in said
+
+    def test_a_child_process_is_given_what_it_was_given_and_no_more(self, reports):
+        given = {"LANG": "C.UTF-8"}
+
+        told = subprocess.run(["/usr/bin/env"], env=given, capture_output=True, text=True, check=True)
+
+        assert told.stdout.split() == ["LANG=C.UTF-8"]
 
     def test_carries_neither_body_nor_cookies(self):
         request = {
