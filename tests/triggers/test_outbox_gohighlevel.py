@@ -13,7 +13,7 @@ from pytest_httpserver import HTTPServer
 from governor import hosts
 from governor.job import RunResult
 from tenants import credentials
-from tenants.connections import set_credentials
+from tenants.connections import reconnected, set_credentials
 from tenants.credentials import Credentials
 from tenants.ids import new_code
 from tenants.models import Connection
@@ -22,7 +22,7 @@ from tenants.scope import every_tenant
 from tests.crm_servers.accounts import CLIENT_ID, CLIENT_SECRET, say
 from tests.crm_servers.highlevel_writes import HighLevel
 from tests.triggers.engine import Runs, drain, put, supervisor
-from triggers import oauth_providers, outbox, outbox_sender
+from triggers import oauth_providers, outbox, outbox_sender, reconnecting
 from triggers.crm import budget
 from triggers.models import LiveEvent, OutboxLane, OutboxWrite, RateBudget
 
@@ -335,3 +335,20 @@ class TestTokens:
         assert (sent.status, highlevel.requests) == ("pending", [])
         assert linked.is_held
         assert linked.reconnect_since is not None
+
+    def test_a_task_refused_with_the_token_is_not_in_doubt(self, account, highlevel, install):
+        install(ends_in=3600)
+        highlevel.tokens.clear()
+        highlevel.refresh_tokens.clear()
+
+        (sent,) = send(
+            account, Change("Task", "insert", str(new_code()), {"title": "Call", "contact_id": ADA})
+        )
+
+        assert (sent.status, sent.left_at) == ("pending", None)
+        install(ends_in=3600)
+        reconnected(account)
+        reconnecting.review(at=datetime.now(UTC))
+        due()
+        outbox_sender.drain()
+        assert [write.status for write in writes()] == ["sent"]
